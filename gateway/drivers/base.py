@@ -1,0 +1,66 @@
+"""What every driver is: a description as data, and bytes in, records out.
+
+Rules of this room: no radio, clock, file or thread in here. A driver object serves one visit of one
+device; any bytes give records (each a reading or its DecodeError), nothing else is ever raised.
+"""
+
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import Frame
+from gateway.wire.measurement import RecordKey
+from gateway.wire.reading import Reading
+
+
+class Record:
+    """One record of a device: its own frames, and the reading or why there is none.
+
+    answer: bytes that the device waits for; the hub sends them once the frames are stored durably.
+    """
+
+    def __init__(
+        self,
+        frames: list[Frame],
+        reading: Reading | None,
+        key: RecordKey | None,
+        error: DecodeError | None = None,
+        answer: bytes | None = None,
+    ) -> None:
+        self.frames = frames
+        self.reading = reading
+        self.key = key
+        self.error = error
+        self.answer = answer
+
+
+class Driver:
+    """Base of all drivers.
+
+    name, version: as sealed with each reading; the version rises with every change of meaning.
+    services: 16-bit or full UUIDs that an advertisement of such a device shows; empty for a cable.
+    subscribe: characteristics whose values are fed to `received`, in this order.
+    reads: characteristics that the hub reads once a visit and feeds to `received` first.
+    clock: characteristic with the device's current time, or None.
+    clock_moves_records: True where setting the clock shifts what is stored; then it is never set.
+    serial: (baud, data bits, parity, stop bits) of a cable, or None.
+    stream: True where the bytes have no record boundary of their own (a cable that talks all the time):
+        the hub stores what the driver cuts. Otherwise each frame is stored before the driver sees it.
+    joins: True where several frames of a visit can make one record, so that a visit is replayed whole.
+    """
+
+    name = ""
+    version = 1
+    services: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    clock: str | None = None
+    clock_moves_records = False
+    serial: tuple[int, int, str, int] | None = None
+    stream = False
+    joins = False
+
+    def received(self, frame: Frame) -> list[Record]:
+        """The records that this frame completes. source is a characteristic ("2a35") or "serial"."""
+        raise NotImplementedError
+
+    def finish(self) -> list[Record]:
+        """The device is gone: close what was waiting for more."""
+        return []
