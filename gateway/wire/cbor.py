@@ -7,6 +7,17 @@ heads, definite lengths, no trailing bytes. So every accepted message has one fo
 
 MAX_DEPTH = 12
 _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
+# First bytes of a character beyond ASCII: from, to, size, and what its second byte may be.
+_LEADS = (
+    (0xC2, 0xDF, 2, 0x80, 0xBF),
+    (0xE0, 0xE0, 3, 0xA0, 0xBF),
+    (0xE1, 0xEC, 3, 0x80, 0xBF),
+    (0xED, 0xED, 3, 0x80, 0x9F),
+    (0xEE, 0xEF, 3, 0x80, 0xBF),
+    (0xF0, 0xF0, 4, 0x90, 0xBF),
+    (0xF1, 0xF3, 4, 0x80, 0xBF),
+    (0xF4, 0xF4, 4, 0x80, 0x8F),
+)
 _SIMPLE = {0xF4: False, 0xF5: True, 0xF6: None}
 
 
@@ -24,6 +35,8 @@ class Tagged:
 
 def head(major: int, number: int) -> bytes:
     """The first bytes of an item: major type and length or value, in the shortest form."""
+    if number < 0:
+        raise CborError("a length or value below zero")
     if number < 24:
         return bytes((major << 5 | number,))
     for code, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
@@ -32,8 +45,10 @@ def head(major: int, number: int) -> bytes:
     raise CborError("integer beyond 64 bits")
 
 
-def encode(item: object) -> bytes:
-    """The one encoding of an item. CborError for types that the format does not use."""
+def encode(item: object, depth: int = 0) -> bytes:
+    """The one encoding of an item. CborError for what the format does not use and decode refuses."""
+    if depth > MAX_DEPTH:
+        raise CborError("nested too deeply")
     if item is None:
         return b"\xf6"
     if isinstance(item, bool):  # before int: True is an int on CPython and none on MicroPython
@@ -43,12 +58,12 @@ def encode(item: object) -> bytes:
     if isinstance(item, (bytes, bytearray, memoryview)):
         return head(_BYTES, len(item)) + bytes(item)
     if isinstance(item, str):
-        text = item.encode()
+        text = _utf8(item)
         return head(_TEXT, len(text)) + text
     if isinstance(item, (list, tuple)):
-        return head(_ARRAY, len(item)) + b"".join([encode(part) for part in item])
+        return head(_ARRAY, len(item)) + b"".join([encode(part, depth + 1) for part in item])
     if isinstance(item, Tagged):
-        return head(_TAG, item.tag) + encode(item.value)
+        return head(_TAG, item.tag) + encode(item.value, depth + 1)
     raise CborError("no CBOR form for this type")
 
 
@@ -105,15 +120,49 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _string(data: bytes, at: int, size: int, major: int) -> tuple[object, int]:
-    part = bytes(data[at : at + size])
-    if len(part) < size:
+    if size > len(data) - at:  # before slicing: MicroPython gives OverflowError beyond a machine word
         raise CborError("ends early")
+    part = bytes(data[at : at + size])
     if major == _BYTES:
         return part, at + size
+    if not is_utf8(part):
+        raise CborError("text is not UTF-8")
+    return part.decode(), at + size
+
+
+def _utf8(text: str) -> bytes:
     try:
-        return part.decode(), at + size
-    except ValueError:  # UnicodeError on both interpreters
+        data = text.encode()
+    except ValueError:  # a lone surrogate: CPython refuses it here, MicroPython writes it
         raise CborError("text is not UTF-8") from None
+    if not is_utf8(data):
+        raise CborError("text is not UTF-8")
+    return data
+
+
+def is_utf8(data: bytes) -> bool:
+    """True for UTF-8 as RFC 3629 has it. MicroPython's decode() also takes overlong forms and surrogates."""
+    at = 0
+    while at < len(data):
+        step = _character(data, at)
+        if not step:
+            return False
+        at += step
+    return True
+
+
+def _character(data: bytes, at: int) -> int:
+    """How many bytes the character at `at` has; 0 when it is none (RFC 3629, section 4)."""
+    first = data[at]
+    if first < 0x80:
+        return 1
+    for low, high, size, second_low, second_high in _LEADS:
+        if low <= first <= high:
+            rest = data[at + 1 : at + size]
+            if len(rest) < size - 1 or not second_low <= rest[0] <= second_high:
+                return 0
+            return size if all([0x80 <= byte <= 0xBF for byte in rest[1:]]) else 0  # noqa: C419 (no generator on the hub)
+    return 0
 
 
 def _array(data: bytes, at: int, count: int, depth: int) -> tuple[object, int]:

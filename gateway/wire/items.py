@@ -169,7 +169,7 @@ class DeviceStatus:
         identity: str,
         battery: int | None,
         bonded: bool | None,  # noqa: FBT001 (the wire's word)
-        last_seen_ms: int | None,  # noqa: FBT001
+        last_seen_ms: int | None,
     ) -> None:
         self.identity = identity
         self.battery = battery
