@@ -55,10 +55,14 @@ def unpack(data: bytes) -> Sign1:
 
 
 def sign1(item: object) -> Sign1:
-    """A decoded COSE_Sign1; WireError("cose-shape") otherwise."""
+    """A decoded COSE_Sign1 with its tag; WireError("cose-shape") otherwise."""
     if not isinstance(item, Tagged) or item.tag != SIGN1_TAG:
         raise WireError("cose-shape", "not tagged as COSE_Sign1")
-    parts = item.value
+    return untagged(item.value)
+
+
+def untagged(parts: object) -> Sign1:
+    """A decoded COSE_Sign1 without its tag, which RFC 9052 allows and our messages do not."""
     if not isinstance(parts, list) or len(parts) != 4:
         raise WireError("cose-shape", "four parts expected")
     protected, unprotected, payload, signature = parts

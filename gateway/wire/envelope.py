@@ -30,8 +30,13 @@ def external_aad(hub: str) -> bytes:
 
 
 def disclosure(salt: bytes, item: Item) -> bytes:
-    """The bytes whose hash is signed: 16 random bytes and one item."""
-    return encode([salt, item.wire()])
+    """The bytes whose hash is signed: 16 random bytes and one item.
+
+    WireError when the item breaks a limit: better here than after signing, at a bridge that refuses it.
+    """
+    row = item.wire()
+    item_from_wire(row)
+    return encode([shape.octets(salt, SALT_SIZE), row])
 
 
 def open_disclosure(data: bytes) -> Item:
@@ -114,18 +119,22 @@ def open_message(raw: bytes) -> tuple[Sealed, list[bytes | None]]:
     if raw[:1] != b"\x82":
         raise WireError("envelope-cbor", "two parts expected")
     try:
-        item, end = decode_at(raw, 1)
-        rest = decode(raw[end:])
+        item, middle = decode_at(raw, 1, 1)
+        rest, end = decode_at(raw, middle, 1)
     except CborError as error:
         raise WireError("envelope-cbor", str(error)) from None
+    if end != len(raw):
+        raise WireError("envelope-cbor", "%d bytes after the end" % (len(raw) - end))
     disclosures = [shape.maybe_octets(part) for part in shape.array(rest)]
     if len(disclosures) > MAX_ITEMS:
         raise WireError("envelope-size", "too many items")
-    return _sealed(bytes(raw[1:end]), cose.sign1(item)), disclosures
+    return _sealed(bytes(raw[1:middle]), cose.sign1(item)), disclosures
 
 
 def open_signed(signed: bytes) -> Sealed:
     """A signed envelope alone, without its disclosures; WireError otherwise."""
+    if len(signed) > MAX_MESSAGE:
+        raise WireError("envelope-size")
     return _sealed(signed, cose.unpack(signed))
 
 
@@ -148,14 +157,20 @@ def check_complete(sealed: Sealed, disclosures: list[bytes | None]) -> None:
 def _sealed(signed: bytes, part: cose.Sign1) -> Sealed:
     version, kid = cose.check_profile(part, FAMILY)
     try:
-        row = shape.array(decode(part.payload))
+        if version == VERSION:
+            contents = _contents(shape.array(decode(part.payload)))
+            return Sealed(signed, part, version, kid, contents.sequence, contents)
+        return Sealed(signed, part, version, kid, _newer_sequence(part.payload), None)
     except CborError as error:
         raise WireError("envelope-cbor", str(error)) from None
-    if not row:
+
+
+def _newer_sequence(payload: bytes) -> int:
+    """All that is fixed for every version: the payload is an array of fewer than 24, sequence first."""
+    if not payload or not 0x81 <= payload[0] <= 0x97:
         raise WireError("wire-shape", "sequence expected")
-    sequence = shape.integer(row[0], 1)
-    contents = _contents(row) if version == VERSION else None
-    return Sealed(signed, part, version, kid, sequence, contents)
+    sequence, _ = decode_at(payload, 1, 1)
+    return shape.integer(sequence, 1)
 
 
 def _contents(row: list[object]) -> Contents:
@@ -165,8 +180,8 @@ def _contents(row: list[object]) -> Contents:
     return Contents(
         shape.integer(sequence, 1),
         shape.maybe_octets(previous, 32),
-        shape.maybe_text(reason),
+        shape.maybe_word(reason),
         moment_from_wire(sealed_at),
         shape.integer(statements),
-        [shape.octets(part, 32) for part in shape.array(hashes)],
+        [shape.octets(part, 32) for part in shape.some(hashes, MAX_ITEMS, 1)],
     )

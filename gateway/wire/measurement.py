@@ -8,6 +8,7 @@ import hashlib
 
 from gateway.wire import shape
 from gateway.wire.cbor import encode
+from gateway.wire.errors import WireError
 
 DOMAIN = "meethub/measurement/1"
 QUALITIES = ("none", "device", "rtc", "ntp", "bridge")
@@ -121,10 +122,12 @@ def key_id(public_key: bytes) -> bytes:
 
 def moment_from_wire(item: object) -> Moment:
     boot, mono_ms, wall_ms, quality = shape.array(item, 4)
+    if (wall_ms is None) != (quality == "none"):
+        raise WireError("wire-shape", "a wall clock has a quality, no clock has none")
     return Moment(
         shape.octets(boot, BOOT_SIZE),
         shape.integer(mono_ms),
-        shape.maybe_integer(wall_ms),
+        shape.maybe_integer(wall_ms, 0, shape.MAX_WALL_MS),
         shape.one_of(quality, QUALITIES),
     )
 

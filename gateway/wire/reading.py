@@ -9,6 +9,29 @@ from gateway.wire.errors import WireError
 
 ORIGINS = ("spot", "stored", "device-average", "hub-summary")
 COMPARATORS = ("<", ">")
+# Why there is no value: FHIR R4, code system data-absent-reason.
+ABSENT = (
+    "unknown",
+    "asked-unknown",
+    "temp-unknown",
+    "not-asked",
+    "asked-declined",
+    "masked",
+    "not-applicable",
+    "unsupported",
+    "as-text",
+    "error",
+    "not-a-number",
+    "negative-infinity",
+    "positive-infinity",
+    "not-performed",
+    "not-permitted",
+)
+MAX_DIGITS = (1 << 63) - 1
+MAX_EXPONENT = 40
+MAX_VALUES = 256
+MAX_NOTES = 32
+MAX_CONTEXT = 32
 
 
 class Value:
@@ -122,7 +145,10 @@ def parse_decimal(text: str) -> tuple[int, int]:
     whole, dot, places = body.partition(".")
     if not is_digits(whole) or (dot and not is_digits(places)) or len(body) > 40:
         raise WireError("wire-shape", "not a plain decimal")
-    return sign * int(whole + places), -len(places)
+    digits = int(whole + places)
+    if digits > MAX_DIGITS:
+        raise WireError("wire-shape", "more digits than 63 bits hold")
+    return sign * digits, -len(places)
 
 
 def is_digits(text: str) -> bool:
@@ -134,34 +160,39 @@ def reading_from_wire(item: object) -> Reading:
     """The Reading that this array is. WireError("wire-shape") otherwise."""
     kind, origin, values, notes, user, record, device_time, context, final = shape.array(item, 9)
     return Reading(
-        shape.text(kind),
+        shape.word(kind),
         shape.one_of(origin, ORIGINS),
-        [_value(value) for value in shape.array(values)],
-        [shape.text(note) for note in shape.array(notes)],
+        [_value(value) for value in shape.some(values, MAX_VALUES)],
+        [shape.word(note) for note in shape.some(notes, MAX_NOTES)],
         shape.maybe_integer(user),
         shape.maybe_integer(record),
-        shape.maybe_text(device_time),
-        [_pair(pair) for pair in shape.array(context)],
+        None if device_time is None else shape.local_time(device_time),
+        _context(context),
         shape.flag(final),
     )
 
 
-def _pair(item: object) -> tuple[str, str]:
-    key, word = shape.array(item, 2)
-    return shape.text(key), shape.text(word)
+def _context(item: object) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for row in shape.some(item, MAX_CONTEXT):
+        key, said = shape.array(row, 2)
+        if key in [pair[0] for pair in pairs]:
+            raise WireError("wire-shape", "a context key twice")
+        pairs.append((shape.word(key), shape.text(said)))
+    return pairs
 
 
 def _value(item: object) -> Value:
     name, digits, exponent, unit, absent, comparator = shape.array(item, 6)
     if (digits is None) == (absent is None):
         raise WireError("wire-shape", "a value is digits or a reason, never both or neither")
-    if comparator is not None:
-        shape.one_of(comparator, COMPARATORS)
+    if comparator is not None and digits is None:
+        raise WireError("wire-shape", "a comparator without the limit")
     return Value(
-        shape.text(name),
-        None if digits is None else shape.integer(digits, -(1 << 63), 1 << 63),
-        shape.integer(exponent, -40, 40),
+        shape.word(name),
+        shape.maybe_integer(digits, -MAX_DIGITS, MAX_DIGITS),
+        shape.integer(exponent, -MAX_EXPONENT, MAX_EXPONENT),
         shape.text(unit),
-        shape.maybe_text(absent),
-        shape.maybe_text(comparator),
+        None if absent is None else shape.one_of(absent, ABSENT),
+        None if comparator is None else shape.one_of(comparator, COMPARATORS),
     )

@@ -8,15 +8,22 @@ from gateway.wire import cose, shape
 from gateway.wire.cbor import CborError, decode, encode
 from gateway.wire.errors import WireError
 from gateway.wire.measurement import KEY_SIZE, KID_SIZE, Moment, moment_from_wire
+from gateway.wire.reports import COMMAND_ID_SIZE, MAX_COMMANDS
 
 FAMILY = "application/meethub-state"
 CONTENT_TYPE = FAMILY + ";v=1"
 NONCE_SIZE = 8
-COMMAND_ID_SIZE = 8
 NEVER, AFTER_ACTION, AFTER_TIME = "never", "after-action", "after-time"
 RETRIES = (NEVER, AFTER_ACTION, AFTER_TIME)
+# A state that would be longer names the lowest ranges and the oldest refusals; what it does not list as
+# accepted the hub sends again, which does no harm.
+MAX_KEYS = 8
 MAX_RANGES = 64
 MAX_REFUSED = 64
+MAX_FORGET = 64
+MAX_STATE = 24 * 1024
+MAX_HELLO = 256
+MAX_KEY_REQUEST = 256
 
 
 def external_aad(hub: str) -> bytes:
@@ -70,17 +77,23 @@ class KeyState:
 
 
 class Refusal:
-    """An envelope that the bridge does not take, as it received it (hash), why, and when to try again."""
+    """An envelope that the bridge does not take, as it received it (hash), why, and when to try again.
 
-    def __init__(self, kid: bytes, sequence: int, envelope: bytes, code: str, retry: str) -> None:
+    after_ms: bridge time before which a retry AFTER_TIME is of no use; None for the other two.
+    """
+
+    def __init__(
+        self, kid: bytes, sequence: int, envelope: bytes, code: str, retry: str, after_ms: int | None = None
+    ) -> None:
         self.kid = kid
         self.sequence = sequence
         self.envelope = envelope
         self.code = code
         self.retry = retry
+        self.after_ms = after_ms
 
     def wire(self) -> list[object]:
-        return [self.kid, self.sequence, self.envelope, self.code, self.retry]
+        return [self.kid, self.sequence, self.envelope, self.code, self.retry, self.after_ms]
 
 
 class Command:
@@ -142,7 +155,7 @@ class State:
 
 def open_hello(raw: bytes) -> Hello:
     """WireError when these bytes are no hello."""
-    version, nonce, head, free_bytes, moment = shape.array(_decode(raw), 5)
+    version, nonce, head, free_bytes, moment = shape.array(_decode(raw, MAX_HELLO), 5)
     shape.integer(version, 1, 1)
     return Hello(
         shape.octets(nonce, NONCE_SIZE),
@@ -154,22 +167,24 @@ def open_hello(raw: bytes) -> Hello:
 
 def open_state(raw: bytes) -> tuple[cose.Sign1, bytes, State]:
     """(COSE_Sign1 to verify, key id, state), not verified yet; WireError otherwise."""
+    if len(raw) > MAX_STATE:
+        raise WireError("wire-size")
     part = cose.unpack(raw)
     version, kid = cose.check_profile(part, FAMILY)
     if version != 1:
         raise WireError("state-version")
     nonce, counter, keys, refused, bridge_ms, commands, forget, not_before = shape.array(
-        _decode(part.payload), 8
+        _decode(part.payload, MAX_STATE), 8
     )
     state = State(
         shape.octets(nonce, NONCE_SIZE),
         shape.integer(counter, 1),
-        [_key(key) for key in shape.array(keys)],
-        [_refusal(refusal) for refusal in shape.array(refused)],
-        shape.integer(bridge_ms),
-        [_command(command) for command in shape.array(commands)],
-        [shape.octets(key, KEY_SIZE) for key in shape.array(forget)],
-        shape.maybe_integer(not_before),
+        _keys(keys),
+        [_refusal(refusal) for refusal in shape.some(refused, MAX_REFUSED)],
+        _time(bridge_ms),
+        [_command(command) for command in shape.some(commands, MAX_COMMANDS)],
+        [shape.octets(key, KEY_SIZE) for key in shape.some(forget, MAX_FORGET)],
+        None if not_before is None else _time(not_before),
     )
     return part, kid, state
 
@@ -187,12 +202,14 @@ class KeyRequest:
 
 def open_key_request(raw: bytes) -> KeyRequest:
     """WireError when these bytes are no key request."""
-    version, public_key, proof = shape.array(_decode(raw), 3)
+    version, public_key, proof = shape.array(_decode(raw, MAX_KEY_REQUEST), 3)
     shape.integer(version, 1, 1)
     return KeyRequest(shape.octets(public_key, 32), shape.octets(proof, 64))
 
 
-def _decode(raw: bytes) -> object:
+def _decode(raw: bytes, most: int) -> object:
+    if len(raw) > most:
+        raise WireError("wire-size")
     try:
         return decode(raw)
     except CborError as error:
@@ -204,33 +221,56 @@ def _head(item: object) -> tuple[bytes, int, bytes]:
     return shape.octets(kid, KID_SIZE), shape.integer(sequence, 1), shape.octets(last, 32)
 
 
+def _time(item: object) -> int:
+    return shape.integer(item, 0, shape.MAX_WALL_MS)
+
+
+def _keys(item: object) -> list[KeyState]:
+    keys = [_key(key) for key in shape.some(item, MAX_KEYS)]
+    if len({key.kid for key in keys}) != len(keys):
+        raise WireError("wire-shape", "a key twice")
+    return keys
+
+
 def _key(item: object) -> KeyState:
     kid, contiguous, last, ranges, settled = shape.array(item, 5)
+    up_to = shape.integer(contiguous)
+    if (up_to == 0) != (last is None):
+        raise WireError("wire-shape", "the hash of the envelope at contiguous, and none at 0")
     return KeyState(
         shape.octets(kid, KID_SIZE),
-        shape.integer(contiguous),
+        up_to,
         shape.maybe_octets(last, 32),
-        [_range(pair) for pair in shape.array(ranges)],
-        shape.integer(settled),
+        _ranges(ranges, up_to),
+        shape.integer(settled, 0, up_to),
     )
 
 
-def _range(item: object) -> tuple[int, int]:
-    low, high = shape.array(item, 2)
-    return shape.integer(low, 1), shape.integer(high, 1)
+def _ranges(item: object, contiguous: int) -> list[tuple[int, int]]:
+    """Ascending, and at least one missing sequence before each: so every state has one form only."""
+    ranges = []
+    for pair in shape.some(item, MAX_RANGES):
+        first, last = shape.array(pair, 2)
+        low = shape.integer(first, contiguous + 2)
+        contiguous = shape.integer(last, low)
+        ranges.append((low, contiguous))
+    return ranges
 
 
 def _refusal(item: object) -> Refusal:
-    kid, sequence, envelope, code, retry = shape.array(item, 5)
+    kid, sequence, envelope, code, retry, after_ms = shape.array(item, 6)
+    if after_ms is not None and retry != AFTER_TIME:
+        raise WireError("wire-shape", "a time only with after-time")
     return Refusal(
         shape.octets(kid, KID_SIZE),
         shape.integer(sequence, 1),
         shape.octets(envelope, 32),
-        shape.text(code),
+        shape.word(code),
         shape.one_of(retry, RETRIES),
+        None if after_ms is None else _time(after_ms),
     )
 
 
 def _command(item: object) -> Command:
     command_id, verb, expires_ms = shape.array(item, 3)
-    return Command(shape.octets(command_id, COMMAND_ID_SIZE), shape.text(verb), shape.integer(expires_ms))
+    return Command(shape.octets(command_id, COMMAND_ID_SIZE), shape.word(verb), _time(expires_ms))
