@@ -1,0 +1,262 @@
+"""The service that answers the broker, for every connection: may this one come in, and what may it do?
+
+A process of its own, because it must outlive a restart of the bridge: without it no hub can connect. It
+reads the registry afresh for each answer and refuses when it cannot read it. It also watches for
+revocations and cuts off the live sessions of certificates that no longer count, within seconds.
+
+What is asked, the rules and the answers: `admission`. What the broker reports and does on request: its
+system services CONNZ and KICK.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import nats
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from sqlalchemy import Engine, NullPool, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from cloud_bridge import broker
+from cloud_bridge.admission import Answers, CalloutError, Logins, Question, check, read_question
+from cloud_bridge.registry import Admission, Registry
+
+QUESTIONS = "$SYS.REQ.USER.AUTH"
+WATCHED_EVERY_S = 1.0
+# A hub may have been let in just before its revocation was committed and show up just after a look.
+LOOKED_AFTER_S = 5
+LOOKED_AT_LEAST_EVERY_S = 60
+KEPT_AT_MOST_S = 24 * 3600
+ANSWERED_WITHIN_S = 2.0
+PAGE = 1024
+
+log = structlog.get_logger()
+
+
+class Callout:
+    """Answers the broker's questions and cuts off the revoked, until cancelled."""
+
+    def __init__(self, directory: Path, database: str) -> None:
+        self._directory = directory
+        self._engine = reading_engine(database)
+        self._answers = Answers(broker.seed(directory, broker.ISSUER))
+        self._logins = Logins()
+        self._url = broker.service_url(directory)
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Serve until cancelled; outlives every restart of the broker. `ready` is set when first serving."""
+        async with AsyncExitStack() as stack:
+            auth = await self._connect(stack, broker.AUTH)
+            system = await self._connect(stack, broker.SYS)
+            keeper = await self._connect(stack, broker.KEEPER)
+            await auth.subscribe(QUESTIONS, queue="callout", cb=self._asked)
+            await auth.flush()
+            ready.set()
+            await self._watch(system, keeper)
+
+    async def _connect(self, stack: AsyncExitStack, name: str) -> Client:
+        async def failed(error: Exception) -> None:
+            log.info("broker-connection-trouble", user=name, error=type(error).__name__)
+
+        client = await nats.connect(
+            self._url,
+            nkeys_seed_str=broker.seed(self._directory, name),
+            name=f"meethub-{name}",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=failed,
+        )
+        stack.push_async_callback(client.close)
+        return client
+
+    async def _asked(self, message: Msg) -> None:
+        """One question, one answer; a question that cannot be read stays without one, and so outside."""
+        try:
+            question = read_question(message.data)
+        except CalloutError as error:
+            log.warning("connection-refused", code=error.code)
+            return
+        await message.respond(self.answer(question))
+
+    def answer(self, question: Question) -> bytes:
+        """The signed answer, from the registry as it is now; refused when that is unreadable."""
+        try:
+            admission = check(question, self._admission(question.fingerprint))
+        except CalloutError as error:
+            log.warning("connection-refused", code=error.code, client=question.client_id[:64])
+            return self._answers.refuse(question, error.code)
+        except SQLAlchemyError as error:
+            log.error("registry-unreadable", error=type(error).__name__)  # noqa: TRY400 (its text may hold values)
+            return self._answers.refuse(question, "registry-unreadable")
+        if self._logins.suspicious(admission.subject, time.monotonic()):
+            log.warning("clone-suspected", client=admission.subject)
+        log.info("connection-admitted", client=admission.subject)
+        return self._answers.admit(question, admission)
+
+    def _admission(self, fingerprint: bytes) -> Admission | None:
+        with self._engine.connect() as connection:
+            return Registry(connection).admission(fingerprint, _now_ms())
+
+    async def _watch(self, system: Client, keeper: Client) -> None:
+        """Each second: did anybody lose the right to be connected? Then look at who is connected, and cut."""
+        known: tuple[int, int] | None = None
+        look_until, looked, bounded = 0.0, 0.0, ""
+        while True:
+            now = time.monotonic()
+            try:
+                current = self._revocations()
+                if current != known:
+                    known, look_until = current, now + LOOKED_AFTER_S
+                if now <= look_until or now - looked > LOOKED_AT_LEAST_EVERY_S:
+                    await self._cut_off(system)
+                    looked = now
+                bounded = await _bound(keeper, bounded)
+            except (nats.errors.Error, TimeoutError) as error:
+                log.info("broker-not-answering", error=type(error).__name__)
+                look_until = time.monotonic() + LOOKED_AFTER_S
+            except SQLAlchemyError as error:
+                log.error("registry-unreadable", error=type(error).__name__)  # noqa: TRY400 (as above)
+            await asyncio.sleep(WATCHED_EVERY_S)
+
+    def _revocations(self) -> tuple[int, int]:
+        with self._engine.connect() as connection:
+            return Registry(connection).revocations()
+
+    async def _cut_off(self, system: Client) -> None:
+        """End every session whose certificate does not count any more."""
+        async for server, session in _sessions(system):
+            peer = (session.get("tls_peer_certs") or [{}])[0]
+            fingerprint = bytes.fromhex(peer.get("cert_sha256", ""))
+            if self._admission(fingerprint) is None:
+                kick = json.dumps({"cid": session["cid"]}).encode()
+                await system.request(f"$SYS.REQ.SERVER.{server}.KICK", kick, timeout=ANSWERED_WITHIN_S)
+                log.warning("connection-cut", client=str(session.get("mqtt_client", ""))[:64])
+
+
+def reading_engine(database: str) -> Engine:
+    """The registry's database for reading only, opened anew for each look.
+
+    A restored copy is then seen at once, and a missing SQLite file is an error instead of an empty registry.
+    """
+    url = make_url(database)
+    if url.get_backend_name() == "sqlite":
+        url = make_url(f"sqlite:///file:{url.database}?mode=rw&uri=true")
+    return create_engine(url, poolclass=NullPool)
+
+
+async def _sessions(system: Client) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """(server id, session) of every MQTT connection, of all servers when the broker is a cluster."""
+    for server in await _servers(system):
+        offset, total = 0, 1
+        while offset < total:
+            page = json.dumps({"auth": True, "offset": offset, "limit": PAGE}).encode()
+            answer = await system.request(f"$SYS.REQ.SERVER.{server}.CONNZ", page, timeout=ANSWERED_WITHIN_S)
+            data = json.loads(answer.data)["data"]
+            total, offset = data["total"], offset + PAGE
+            for session in data["connections"]:
+                if session.get("type") == "mqtt":
+                    yield server, session
+
+
+async def _servers(system: Client) -> list[str]:
+    """The ids of all servers that answer within a moment; one, unless the broker is a cluster."""
+    inbox = system.new_inbox()
+    found: list[str] = []
+    subscription = await system.subscribe(inbox)
+    try:
+        await system.publish("$SYS.REQ.SERVER.PING.CONNZ", b'{"limit": 1}', reply=inbox)
+        waits_s = ANSWERED_WITHIN_S
+        while True:
+            try:
+                answer = await subscription.next_msg(waits_s)
+            except TimeoutError:
+                break
+            found.append(json.loads(answer.data)["server"]["id"])
+            waits_s = 0.2
+    finally:
+        await subscription.unsubscribe()
+    if not found:
+        raise TimeoutError
+    return found
+
+
+async def _bound(keeper: Client, done: str) -> str:
+    """Let no message wait in the broker for more than a day (docs/decisions/0003-broker.md).
+
+    done: the server that was told already; returns the one that is told now. The server makes the stream
+    when the first MQTT client connects, and makes it anew when its store was lost.
+    """
+    server = f"{keeper.client_id}@{keeper.connected_url}"
+    if server == done:
+        return done
+    streams = keeper.jetstream(timeout=ANSWERED_WITHIN_S)
+    try:
+        found = await streams.stream_info("$MQTT_msgs")
+    except nats.js.errors.NotFoundError:
+        return done
+    found.config.max_age = KEPT_AT_MOST_S
+    await streams.update_stream(found.config)
+    return server
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _serve(callout: Callout) -> None:
+    ready = asyncio.Event()
+    serving = asyncio.create_task(callout.run(ready))
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, serving.cancel)
+    announcing = asyncio.create_task(_announce(ready))
+    try:
+        await serving
+    except asyncio.CancelledError:
+        log.info("callout-stopped")
+    finally:
+        announcing.cancel()
+
+
+async def _announce(ready: asyncio.Event) -> None:
+    """Whoever started this process reads one line when the broker is answered."""
+    await ready.wait()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m cloud_bridge.callout",
+        description="Answers the broker who may connect, from the bridge's registry.",
+    )
+    parser.add_argument("--broker", type=Path, required=True, help="the broker's directory")
+    parser.add_argument("--database", required=True, help="URL of the bridge's database")
+    arguments = parser.parse_args()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("nats").setLevel(logging.CRITICAL)
+    asyncio.run(_serve(Callout(arguments.broker, arguments.database)))
+
+
+if __name__ == "__main__":
+    main()
