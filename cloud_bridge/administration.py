@@ -1,0 +1,142 @@
+"""What an operator or installer does once: set the bridge up, enrol a hub, name who may receive what.
+
+Everything of one bridge lives in one directory (`Place`); no secret leaves it.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select
+
+from cloud_bridge import authority, broker
+from cloud_bridge.ledger.state_key import StateKey
+from cloud_bridge.registry import BRIDGE, HUB, Registry, RegistryError
+from cloud_bridge.schema import citizen_receivers, citizens, households, receivers
+from gateway.wire.errors import MeethubError
+from gateway.wire.measurement import key_id
+
+SETTINGS = "settings.json"
+SECRET_SIZE = 32
+
+
+class AdministrationError(MeethubError):
+    """A request that cannot be carried out; codes request-unreadable, bridge-not-set-up, unknown-name."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The bridge's directory: where each of its files stands."""
+
+    directory: Path
+
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.directory / 'ledger.sqlite'}"
+
+    @property
+    def broker(self) -> Path:
+        return self.directory / "broker"
+
+    @property
+    def authority(self) -> Path:
+        return self.directory / "authority"
+
+    @property
+    def identity(self) -> authority.Identity:
+        return authority.identity(self.directory, "bridge")
+
+    def settings(self) -> dict[str, int | str]:
+        """MQTT host and port. AdministrationError("bridge-not-set-up") before `set_up`."""
+        try:
+            return dict(json.loads((self.directory / SETTINGS).read_text()))
+        except (OSError, ValueError) as error:
+            raise AdministrationError("bridge-not-set-up", str(self.directory)) from error
+
+
+def set_up(place: Place, connection: Connection, ports: broker.Ports, hosts: tuple[str, ...]) -> None:
+    """Make or renew what the bridge and its broker need: authority, certificates, broker configuration.
+
+    What exists and is still good is kept, so it may be called at every start.
+    """
+    issuer = authority.Authority.open(place.authority)
+    broker.prepare(place.broker, ports, issuer, hosts)
+    if authority.needs_renewal(place.identity.certificate):
+        request = authority.make_request(place.identity.key, "bridge")
+        authority.install(place.identity, issuer.issue_bridge(request).pem, issuer.pem)
+    issued = authority.installed(place.identity.certificate)
+    Registry(connection).add_certificate(issued.fingerprint, "bridge", BRIDGE, issued.not_after_ms)
+    settings = json.dumps({"host": ports.host, "port": ports.mqtt})
+    (place.directory / SETTINGS).write_text(settings)
+
+
+def enrol(
+    place: Place, connection: Connection, request: str, household: str, now_ms: int
+) -> dict[str, str]:
+    """Take a hub's request (the JSON of `meethub-gateway init`) and answer it with what the hub needs.
+
+    The request carries the hub id, its public signing key and a certificate request for its TLS key. A hub
+    that is known gets a fresh certificate; its household never changes here.
+    """
+    try:
+        fields = json.loads(request)
+        hub, public_key = str(fields["hub"]), bytes.fromhex(fields["public_key"])
+        certificate_request = str(fields["certificate_request"]).encode()
+    except (ValueError, KeyError, TypeError) as error:
+        raise AdministrationError("request-unreadable", type(error).__name__) from None
+    registry = Registry(connection)
+    known = registry.hub(hub)
+    if known is None:
+        registry.enrol(hub, household, now_ms)
+    elif known.household != household:
+        raise RegistryError("hub-known", hub)
+    registry.add_key(key_id(public_key), hub, public_key, now_ms)
+    issuer = authority.Authority.open(place.authority)
+    issued = issuer.issue_hub(certificate_request, hub)
+    registry.add_certificate(issued.fingerprint, hub, HUB, issued.not_after_ms)
+    state_key = StateKey.open(place.directory).public_key.hex()
+    return {"certificate": issued.pem.decode(), "ca": issuer.pem.decode(), "state_key": state_key}
+
+
+def add_household(connection: Connection, now_ms: int) -> str:
+    """A new household; its id is random and says nothing."""
+    household = "household-" + secrets.token_hex(6)
+    connection.execute(insert(households).values(id=household, created_ms=now_ms))
+    return household
+
+
+def add_citizen(connection: Connection, household: str) -> str:
+    """A pseudonym for a citizen of this household: random, never a BSN."""
+    if connection.execute(select(households.c.id).where(households.c.id == household)).first() is None:
+        raise AdministrationError("unknown-name", household)
+    citizen = "citizen-" + secrets.token_hex(6)
+    connection.execute(insert(citizens).values(id=citizen, household=household))
+    return citizen
+
+
+def add_receiver(connection: Connection, base_url: str, rendering: str = "r4") -> str:
+    """A PGO's FHIR endpoint. The same address again is the same receiver."""
+    known = connection.execute(select(receivers.c.id).where(receivers.c.base_url == base_url)).scalar()
+    if known is not None:
+        return str(known)
+    receiver = "receiver-" + secrets.token_hex(6)
+    row = {"id": receiver, "kind": "fhir", "base_url": base_url, "rendering": rendering}
+    connection.execute(insert(receivers).values(row))
+    return receiver
+
+
+def link(connection: Connection, citizen: str, receiver: str, patient: str) -> None:
+    """This citizen's readings go to this receiver, where the citizen is `patient` (Patient/…).
+
+    The random secret of this pair makes the identifiers there; it never leaves the ledger.
+    """
+    known = connection.execute(
+        select(citizen_receivers.c.patient).where(
+            citizen_receivers.c.citizen == citizen, citizen_receivers.c.receiver == receiver
+        )
+    ).scalar()
+    if known == patient:
+        return
+    row = {"citizen": citizen, "receiver": receiver, "patient": patient}
+    connection.execute(insert(citizen_receivers).values(row | {"secret": secrets.token_bytes(SECRET_SIZE)}))

@@ -1,0 +1,161 @@
+"""meethub-gateway: the command line of the hub on a Raspberry Pi.
+
+Exit codes: 0 ok, 1 problem found, 2 wrong usage, 3 unreachable.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gateway.wire.catalogue import explain
+from gateway.wire.errors import MeethubError
+
+OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+CONFIG = Path("/etc/meethub/gateway.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors become one plain sentence and an honest exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.command(chosen))
+    except MeethubError as error:
+        return _fail(error, as_json=chosen.json)
+    except BrokenPipeError:
+        return OK
+    except KeyboardInterrupt:
+        return PROBLEM
+
+
+def _fail(error: MeethubError, *, as_json: bool) -> int:
+    who, dutch, english = explain(error.code)
+    if as_json:
+        row = {"code": error.code, "who": who, "nl": dutch, "en": english, "detail": error.detail}
+        print(json.dumps({"error": row}))
+    else:
+        print(f"{english} ({error.code}{': ' + error.detail if error.detail else ''})", file=sys.stderr)
+        print(f"Who must act: {who}", file=sys.stderr)
+    return UNREACHABLE if error.code.endswith("unreachable") else PROBLEM
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="machine-readable output")
+    shared.add_argument("--config", type=Path, default=CONFIG, help=f"configuration file (default {CONFIG})")
+    parser = argparse.ArgumentParser(prog="meethub-gateway", description="The hub on a Raspberry Pi.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[shared], help=text, description=text)
+        added.set_defaults(command=command)
+        return added
+
+    add("run", _run, "Run the daemon until it is told to stop.")
+    decode = add("decode", _decode, "Decode device bytes: one visit a line in, one answer a line out.")
+    decode.add_argument("--jsonl", action="store_true", help="read JSON lines (the only form there is)")
+    decode.add_argument("--strict", action="store_true", help="exit 1 when any line gave an error")
+    decode.add_argument("--list", action="store_true", help="name all drivers")
+    decode.add_argument("file", nargs="?", type=argparse.FileType(encoding="utf-8", errors="replace"))
+    outbox = add("outbox", _outbox, "Show what is stored on this hub, and how far each envelope came.")
+    outbox.add_argument("--limit", type=int, default=20, help="how many envelopes to show")
+    add("doctor", _doctor, "Check this hub: configuration, keys, disk, devices, the way to the bridge.")
+    init = add("init", _init, "Make this hub's keys and print the request for the bridge.")
+    init.add_argument("--hub", help="hub id, when there is no configuration file yet")
+    init.add_argument("--data", type=Path, help="data directory, when there is no configuration file yet")
+    add("devices", _devices, "List the configured devices with the identity that bindings name.")
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from gateway.config import load  # noqa: PLC0415 (each command loads only what it needs)
+    from gateway.daemon import run  # noqa: PLC0415
+
+    run(load(chosen.config))
+    return OK
+
+
+def _decode(chosen: argparse.Namespace) -> int:
+    from gateway import decode  # noqa: PLC0415
+
+    if chosen.list:
+        names = decode.driver_names()
+        print(json.dumps(names) if chosen.json else "\n".join(names))
+        return OK
+    lines = chosen.file or sys.stdin
+    if lines is sys.stdin:
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file on every platform here
+    failed = decode.decode_lines(lines, lambda line: print(line, flush=True))
+    return PROBLEM if failed and chosen.strict else OK
+
+
+def _outbox(chosen: argparse.Namespace) -> int:
+    from gateway.config import load  # noqa: PLC0415
+    from gateway.outbox import Outbox  # noqa: PLC0415
+
+    config = load(chosen.config)
+    outbox = Outbox.look(config.data / "outbox.sqlite")
+    counts, rows = outbox.counts(), outbox.rows(chosen.limit)
+    outbox.close()
+    if chosen.json:
+        print(json.dumps({"counts": counts, "envelopes": rows}))
+    else:
+        print("  ".join(f"{name} {number}" for name, number in counts.items()))
+        _table(rows)
+    return PROBLEM if counts.get("quarantined") else OK
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from gateway.doctor import examine  # noqa: PLC0415
+
+    findings = examine(chosen.config)
+    if chosen.json:
+        print(json.dumps([finding.json() for finding in findings]))
+    else:
+        for finding in findings:
+            print(finding.line())
+    if any(finding.unreachable for finding in findings):
+        return UNREACHABLE
+    return OK if all(finding.good for finding in findings) else PROBLEM
+
+
+def _init(chosen: argparse.Namespace) -> int:
+    from gateway.config import load  # noqa: PLC0415
+    from gateway.daemon import enrolment_request  # noqa: PLC0415
+
+    if (chosen.hub is None) != (chosen.data is None):
+        print("Give --hub and --data together, or neither.", file=sys.stderr)
+        return USAGE
+    if chosen.hub is None:
+        config = load(chosen.config)
+        chosen.hub, chosen.data = config.hub, config.data
+    print(json.dumps(enrolment_request(chosen.hub, chosen.data)))
+    return OK
+
+
+def _devices(chosen: argparse.Namespace) -> int:
+    from gateway.config import load  # noqa: PLC0415
+    from gateway.identities import configured  # noqa: PLC0415
+    from gateway.outbox import Outbox  # noqa: PLC0415
+
+    config = load(chosen.config)
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    outbox = Outbox(config.data / "outbox.sqlite", config.space_bytes)
+    rows = configured(config, outbox)
+    outbox.close()
+    if chosen.json:
+        print(json.dumps(rows))
+    else:
+        _table(rows)
+    return OK
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> None:
+    for row in rows:
+        print("  ".join(f"{value!s:<20}" for value in row.values()).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

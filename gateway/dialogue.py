@@ -1,0 +1,143 @@
+"""What the hub says to the bridge and when: hello, envelopes in a window, and acting on states.
+
+Owns no connection: `send` hands a message to the uplink. A PUBACK proves nothing and is not looked at;
+a timer never sends an envelope again, it only says hello (protocol, section 5).
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.outbox import Effect, Outbox
+from gateway.signer import Signer, verify
+from gateway.wire import topics
+from gateway.wire.errors import WireError
+from gateway.wire.measurement import Moment, key_id
+from gateway.wire.state import NONCE_SIZE, Hello, State, external_aad, open_state
+
+WINDOW = 8
+PATIENCE_MS = 60_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An envelope on its way: which hello had been said last, and when it left (ms since boot)."""
+
+    hello: int
+    at_ms: int
+
+
+class Dialogue:
+    """One hub's side of the conversation."""
+
+    def __init__(
+        self,
+        hub: str,
+        outbox: Outbox,
+        signer: Signer,
+        state_key: bytes,
+        now: Callable[[], Moment],
+        send: Callable[[str, bytes], bool],
+    ) -> None:
+        self._hub = hub
+        self._outbox = outbox
+        self.signer = signer
+        self._state_key = state_key
+        self._now = now
+        self._send = send
+        self._nonce = b""
+        self._hellos = 0
+        self._hello_ms = 0
+        self._counter = 0
+        self._heard_ms = 0
+        self._not_before_ms = 0
+        self._in_flight: dict[tuple[bytes, int], Sent] = {}
+        self.connected = False
+        self.known_keys: set[bytes] = set()
+
+    def connect(self) -> None:
+        """The uplink is there: what was on its way may be lost, so the bridge is asked."""
+        self.connected = True
+        self.say_hello()
+
+    def disconnect(self) -> None:
+        self.connected = False
+
+    def say_hello(self) -> None:
+        """Fresh bytes, and where our chain stands. From here on only answers to these bytes count."""
+        now = self._now()
+        self._nonce = secrets.token_bytes(NONCE_SIZE)
+        self._hellos += 1
+        self._hello_ms = now.mono_ms
+        self._counter = 0
+        head = self._outbox.head(self.signer.kid)
+        place = None if head is None else (head.kid, head.sequence, head.hash)
+        hello = Hello(self._nonce, place, self._outbox.free_bytes(), now)
+        self._send(topics.up(self._hub, topics.HELLO), hello.encode())
+
+    def arrived(self, raw: bytes) -> tuple[State, Effect] | None:
+        """Act on a state if it is the bridge's, answers our newest hello and is newer than the last one."""
+        try:
+            part, kid, state = open_state(raw)
+        except WireError as error:
+            log.warning("state-refused", code=error.code)
+            return None
+        signed = part.to_be_signed(external_aad(self._hub))
+        if kid != key_id(self._state_key) or not verify(self._state_key, part.signature, signed):
+            log.warning("state-refused", code="state-signature")
+            return None
+        if state.nonce != self._nonce or state.counter <= self._counter:
+            return None
+        return state, self._act(state)
+
+    def _act(self, state: State) -> Effect:
+        self._counter = state.counter
+        self._heard_ms = self._now().mono_ms
+        self._not_before_ms = self._wait_until(state)
+        self.known_keys = {key.kid for key in state.keys}
+        effect = self._outbox.apply(state, set(self._in_flight))
+        self._forget_answered(state)
+        return effect
+
+    def _wait_until(self, state: State) -> int:
+        """`not before T` on our own clock: bridge time now is in the same message."""
+        if state.not_before_ms is None:
+            return 0
+        return self._heard_ms + max(0, state.not_before_ms - state.bridge_ms)
+
+    def _forget_answered(self, state: State) -> None:
+        """Listed or refused: no longer on its way. Sent before this hello and not listed: to be sent again."""
+        refused = {(refusal.kid, refusal.sequence) for refusal in state.refused}
+        for place, sent in list(self._in_flight.items()):
+            key = state.key(place[0])
+            listed = key is not None and key.accepts(place[1])
+            if listed or place in refused or sent.hello < self._hellos:
+                del self._in_flight[place]
+
+    def tick(self) -> None:
+        """Fill the window, and say hello when an answer is overdue. Cheap: call it whenever something changed."""
+        if not self.connected:
+            return
+        now_ms = self._now().mono_ms
+        if self._overdue(now_ms):
+            self.say_hello()
+        if now_ms < self._not_before_ms:
+            return
+        room = WINDOW - len(self._in_flight)
+        for message in self._outbox.to_send(room, set(self._in_flight)) if room > 0 else []:
+            if message.kid not in self.known_keys:
+                continue  # a new key speaks only once the bridge lists it
+            if not self._send(topics.up(self._hub, topics.ENVELOPE), message.raw):
+                break
+            self._in_flight[message.kid, message.sequence] = Sent(self._hellos, now_ms)
+
+    def _overdue(self, now_ms: int) -> bool:
+        if now_ms - self._hello_ms < PATIENCE_MS:
+            return False
+        waiting = any(now_ms - sent.at_ms >= PATIENCE_MS for sent in self._in_flight.values())
+        silent = now_ms - self._heard_ms >= PATIENCE_MS
+        return waiting or (silent and self._outbox.unaccepted() > 0)

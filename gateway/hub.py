@@ -1,0 +1,242 @@
+"""The hub: joins devices, drivers, outbox, sealer and dialogue. Follow one reading from top to bottom.
+
+device bytes → `received`: captured (durable) → driver → record → sealer: sealed (durable) → dialogue: sent
+→ `state_arrived`: accepted, delivered.
+"""
+
+import asyncio
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.dialogue import Dialogue
+from gateway.drivers import driver_named
+from gateway.drivers.base import Driver, Record
+from gateway.outbox import Captured, Outbox, OutboxError
+from gateway.sealer import Sealer
+from gateway.visit import Visit
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import DeviceStatus, Frame, Lost, Status
+from gateway.wire.measurement import Device, Moment
+
+SOFTWARE = "meethub-gateway 0.1.0"
+STATUS_EVERY_MS = 24 * 3600 * 1000
+NEARLY_FULL, FULL = 0.9, 1.0
+
+log = structlog.get_logger()
+
+
+class OpenVisit:
+    """A visit that goes on: its driver object, when it began, and captured frames that made no record yet."""
+
+    def __init__(self, driver: Driver, began_ms: int) -> None:
+        self.driver = driver
+        self.began_ms = began_ms
+        self.waiting: dict[int, Captured] = {}
+
+
+class Hub:
+    """One hub. Everything runs on the event loop's thread; nothing here waits for a network or a device."""
+
+    def __init__(self, outbox: Outbox, sealer: Sealer, dialogue: Dialogue, clock: Clock) -> None:
+        self.outbox = outbox
+        self.sealer = sealer
+        self.dialogue = dialogue
+        self.clock = clock
+        self.wake = asyncio.Event()
+        self._devices: dict[str, DeviceStatus] = {}
+        self._visits: dict[bytes, OpenVisit] = {}
+        self._status_ms: int | None = None
+        self._commands: list[bytes] = []
+        self._not_stored: dict[str, int] = {}
+
+    # What devices do: the Listener of radio and serial port.
+
+    def opened(self, visit: Visit) -> None:
+        now = self.clock.now()
+        self._visits[visit.number] = OpenVisit(visit.driver(), now.mono_ms)
+        status = DeviceStatus(visit.device.identity, visit.battery, bonded=None, last_seen_ms=now.mono_ms)
+        self._devices[visit.device.identity] = status
+        log.info("visit-opened", driver=visit.driver.name)
+
+    def received(self, visit: Visit, source: str, data: bytes) -> bytes | None:
+        """Bytes of the device, durable when this returns; what to answer it, if anything.
+
+        An answer is only given for what is stored: a device that deletes on our answer loses nothing.
+        """
+        current = self._visits[visit.number]
+        moment = self.clock.now()
+        frame = Frame(source, moment.mono_ms - current.began_ms, data)
+        if current.driver.stream:
+            return self._store_cut(visit, current.driver.received(frame), moment)
+        captured = self._capture(visit, [frame], moment)
+        if captured is None:
+            return None
+        current.waiting[id(frame)] = captured
+        return self._seal(current, current.driver.received(frame))
+
+    def closed(self, visit: Visit) -> None:
+        current = self._visits.pop(visit.number)
+        records = current.driver.finish()
+        if current.driver.stream:
+            self._store_cut(visit, records, self.clock.now())
+        else:
+            self._seal(current, records)
+            self._release(current)
+        log.info("visit-closed", driver=visit.driver.name)
+
+    # From captured to sealed.
+
+    def _capture(self, visit: Visit, frames: list[Frame], moment: Moment) -> Captured | None:
+        """One commit. None when it could not be stored: then the bridge is told that something is missing."""
+        name, kid = visit.driver.name, self.sealer.signer.kid
+        try:
+            return self.outbox.capture(visit.number, moment, kid, visit.device, name, frames, visit.clock)
+        except OutboxError as error:
+            log.error("not-stored", code=error.code)
+            self._count_lost(visit.device)
+            return None
+
+    def _count_lost(self, device: Device) -> None:
+        self._not_stored[device.identity] = self._not_stored.get(device.identity, 0) + 1
+
+    def _store_cut(self, visit: Visit, records: list[Record], moment: Moment) -> bytes | None:
+        """Records that the driver cut from a stream: stored, then sealed; the last one's answer."""
+        answer = None
+        for record in records:
+            captured = self._capture(visit, record.frames, moment)
+            if captured is not None:
+                self.sealer.add([captured], record)
+                answer = record.answer or answer
+        self._seal_now()
+        return answer
+
+    def _seal(self, current: OpenVisit, records: list[Record]) -> bytes | None:
+        """Records whose frames are stored already; frames that make no record are released."""
+        answer = None
+        for record in records:
+            rows = [current.waiting.pop(id(frame)) for frame in record.frames]
+            self.sealer.add(rows, record)
+            answer = record.answer or answer
+        if not current.driver.joins:
+            self._release(current)
+        self._seal_now()
+        return answer
+
+    def _release(self, current: OpenVisit) -> None:
+        if current.waiting:
+            self.outbox.release([captured.row for captured in current.waiting.values()])
+            current.waiting.clear()
+
+    def _seal_now(self) -> None:
+        """Seal what is ready. What cannot be written stays captured and is tried again."""
+        try:
+            self.sealer.seal(online=self.dialogue.connected)
+        except OutboxError as error:
+            log.error("not-sealed", code=error.code)
+        self.wake.set()
+
+    def replay(self) -> int:
+        """At start: what was captured but not sealed goes through its driver again. How many frames that were."""
+        rows = self.outbox.captured()
+        for group in _groups(rows):
+            self._replay(group)
+        self._seal_now()
+        return len(rows)
+
+    def _replay(self, group: list[Captured]) -> None:
+        kind = driver_named(group[0].driver)
+        frames = [frame for captured in group for frame in captured.frames]
+        if kind is None:
+            self.sealer.add(group, Record(frames, None, None, DecodeError("driver-unknown")))
+            return
+        driver = kind()
+        records = [record for frame in frames for record in driver.received(frame)] + driver.finish()
+        rows = {id(frame): captured for captured in group for frame in captured.frames}
+        used = {captured.row for captured in self._add_replayed(records, rows, group)}
+        self.outbox.release([captured.row for captured in group if captured.row not in used])
+
+    def _add_replayed(
+        self, records: list[Record], rows: dict[int, Captured], group: list[Captured]
+    ) -> list[Captured]:
+        used = []
+        for record in records:
+            mine = list({id(c): c for c in (rows.get(id(frame), group[0]) for frame in record.frames)}.values())
+            self.sealer.add(mine, record)
+            used += mine
+        return used
+
+    # What the bridge says.
+
+    def online(self) -> None:
+        self.dialogue.connect()
+        self._seal_now()
+
+    def offline(self) -> None:
+        self.dialogue.disconnect()
+
+    def state_arrived(self, raw: bytes) -> None:
+        answer = self.dialogue.arrived(raw)
+        if answer is None:
+            return
+        state, effect = answer
+        self.clock.anchor(state.bridge_ms)
+        log.info("state", counter=state.counter, accepted=effect.accepted)
+        if effect.lost_accepted:
+            log.warning("bridge-lost-envelopes")
+        for command in state.commands:
+            self._obey(command.command_id, command.verb, command.expires_ms)
+        self._seal_now()
+
+    def _obey(self, command_id: bytes, verb: str, expires_ms: int) -> None:
+        """A command is carried out once and its id reported; there is only `status`."""
+        wall_ms = self.clock.now().wall_ms
+        if command_id in self._commands or (wall_ms is not None and wall_ms > expires_ms):
+            return
+        self._commands.append(command_id)
+        if verb == "status":
+            self._status_ms = None
+
+    # What passes with time.
+
+    def tick(self) -> None:
+        """Once a second and whenever something changed: send, report, make room."""
+        self.dialogue.tick()
+        self.outbox.make_room()
+        self._report_lost()
+        now = self.clock.now()
+        if self._status_ms is None or now.mono_ms - self._status_ms >= STATUS_EVERY_MS:
+            self._status_ms = now.mono_ms
+            self.sealer.state(self._status(now))
+
+    def _report_lost(self) -> None:
+        """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
+        try:
+            for identity, count in list(self._not_stored.items()):
+                self.sealer.state(Lost(None, identity, count, "not-stored"))
+                del self._not_stored[identity]
+            for kid, sequence in self.outbox.unreported_damage():
+                self.sealer.state(Lost((kid, sequence, None), None, 1, "unreadable"))
+                self.outbox.damage_reported(kid, sequence)
+        except OutboxError as error:
+            log.error("not-sealed", code=error.code)
+
+    def _status(self, now: Moment) -> Status:
+        counts = sorted(self.outbox.counts().items())
+        devices = list(self._devices.values())
+        return Status(now, SOFTWARE, self.outbox.free_bytes(), counts, devices, self._commands[-16:])
+
+    def may_visit(self, driver: type[Driver]) -> bool:
+        """Space rules: nearly full, devices that keep their records wait; full, all wait."""
+        limit = NEARLY_FULL if driver.keeps_records else FULL
+        return self.outbox.fullness() < limit
+
+
+def _groups(rows: list[Captured]) -> list[list[Captured]]:
+    """What is replayed together: a whole visit where frames are joined, else each capture alone."""
+    groups: dict[bytes | int, list[Captured]] = {}
+    for captured in rows:
+        kind = driver_named(captured.driver)
+        joined = kind is not None and kind.joins
+        groups.setdefault(captured.visit if joined else captured.row, []).append(captured)
+    return list(groups.values())
