@@ -1,32 +1,44 @@
 """What was measured, whose it is and where it went: measurements, bindings, deliveries, journey."""
 
-from sqlalchemy import Boolean, Column, Index, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from cloud_bridge.schema.columns import id_of, metadata, ms, number, octets, of, row_id, text
 
-# Measurements: one row for each thing measured, however often and by whichever hub it was read.
+# One row for each thing measured, however often and by whichever hub it was read.
+# record_key: the measurement key without the capture; what is the same record, or may be a repeat of it,
+# shares it. own_time, own_number: the device's own time (seconds, its own clock) and record number where
+# they are part of the key. first_at_ms: when it was first captured, for the order of things.
+# reading: wire form (CBOR), null once erased. assigned: statement or person that named the citizen.
+# status: held | due (may be delivered) | delivered | repeat (a person said so) | withheld (not mine).
 measurements = Table(
     "measurements",
     metadata,
     row_id(),
     id_of("household", "households"),
     octets("key"),
+    octets("record_key"),
     text("device"),
-    text("bank", nullable=True),
+    text("hub"),
     number("user_slot", nullable=True),
-    text("kind", nullable=True),
+    text("kind"),
     text("driver"),
     number("driver_version"),
-    text("reading_json", nullable=True),
+    octets("reading", nullable=True),
     of("first_disclosure", "disclosures"),
+    number("own_time", nullable=True),
+    number("own_number", nullable=True),
+    number("first_at_ms"),
     text("status"),
-    ms("placed_low_ms", nullable=True),
-    ms("placed_high_ms", nullable=True),
+    ms("placed_low_ms"),
+    ms("placed_high_ms"),
+    text("placed_by"),
     id_of("citizen", "citizens", nullable=True),
+    text("assigned", nullable=True),
     ms("arrived_ms"),
     Column("late", Boolean, nullable=False),
     ms("settled_ms", nullable=True),  # set when delivered or decided; null while waiting or held
     UniqueConstraint("household", "key"),
+    Index(None, "household", "record_key"),
     Index(None, "household", "device"),
     Index(None, "status"),
 )
@@ -39,8 +51,9 @@ parts = Table(
     number("position"),
     number("count"),
     of("disclosure", "disclosures"),
-    Index(None, "household", "whole"),
+    UniqueConstraint("household", "whole", "position", "disclosure"),
 )
+# Every time a measurement reached the bridge, with what the order of captures is told from.
 arrivals = Table(
     "arrivals",
     metadata,
@@ -49,46 +62,97 @@ arrivals = Table(
     of("disclosure", "disclosures"),
     text("relation"),  # first | again | possible-repeat | addition
     ms("arrived_ms"),
+    text("hub"),
+    octets("kid"),
+    number("sequence"),
+    octets("boot"),
+    number("mono_ms"),
+    number("captured_low_ms"),
+    number("captured_high_ms"),
+    number("at_ms"),
     Index(None, "measurement"),
-    Index(None, "disclosure"),
+    UniqueConstraint("disclosure"),
+    Index(None, "kid", "sequence"),
 )
+# Why something waits. measurement null: the item itself waits (not decoded, its key forked, evidence not
+# complete) and stands in `disclosure`. question_id: what a person is asked, and how the hub names it.
 holds = Table(
     "holds",
     metadata,
     row_id(),
-    of("measurement", "measurements"),
+    id_of("household", "households"),
+    of("measurement", "measurements", nullable=True),
+    of("disclosure", "disclosures", nullable=True),
     text("code"),
+    text("detail", nullable=True),
     text("who"),
     ms("since_ms"),
     ms("ended_ms", nullable=True),
+    text("ended_by", nullable=True),
     octets("question_id", nullable=True),
     Index(None, "measurement"),
+    Index(None, "disclosure"),
+    Index(None, "household", "ended_ms"),
+    UniqueConstraint("question_id"),
 )
+# confirmed_ms: since when a person's word at the hub may say whose this device's readings are.
 devices = Table(
     "devices",
     metadata,
     row_id(),
     id_of("household", "households"),
     text("identity"),
+    text("mode"),  # alone | slots | shared
     text("manufacturer", nullable=True),
     text("model", nullable=True),
     text("firmware", nullable=True),
     text("serial", nullable=True),
     text("system_id", nullable=True),
     text("address", nullable=True),
+    number("battery", nullable=True),
+    Column("bonded", Boolean, nullable=True),
+    ms("confirmed_ms"),
     ms("last_seen_ms", nullable=True),
     UniqueConstraint("household", "identity"),
 )
+# What a device's clock (axis time, seconds) or record counter (axis number) stood at, when: while the hub
+# kid was connected, from start to end. source: clock (the device said it) | record (a new record shows it).
+clock_anchors = Table(
+    "clock_anchors",
+    metadata,
+    row_id(),
+    of("device", "devices"),
+    text("axis"),
+    text("source"),
+    octets("kid"),
+    octets("boot"),
+    number("mono_ms"),
+    number("mono_end_ms"),
+    number("at_ms"),
+    number("low_ms"),
+    number("high_ms"),
+    number("start"),
+    number("end"),
+    Column("written", Boolean, nullable=False),
+    Index(None, "device", "axis", "at_ms"),
+    UniqueConstraint("device", "axis", "source", "kid", "boot", "mono_ms", "start"),
+)
+# Between two captures the device's clock or counter may have passed (low, high]. step: it ran back or
+# jumped in between. The rows of one source anchor are replaced when another anchor comes to stand before it.
 clock_steps = Table(
     "clock_steps",
     metadata,
     row_id(),
     of("device", "devices"),
-    text("axis"),  # time | number
-    text("back_to"),
-    of("arrived", "arrivals", nullable=True),
-    ms("at_ms"),
-    Index(None, "device"),
+    text("axis"),
+    of("anchor", "clock_anchors"),  # the later one
+    ms("from_ms"),
+    ms("to_ms"),
+    number("low"),
+    number("high"),
+    Column("step", Boolean, nullable=False),
+    Index(None, "device", "axis", "high"),
+    Index(None, "anchor"),
 )
 bindings = Table(
     "bindings",
@@ -100,9 +164,29 @@ bindings = Table(
     id_of("citizen", "citizens"),
     ms("from_ms"),
     ms("to_ms", nullable=True),
-    text("mode"),  # alone | slots | shared
     Index(None, "household", "device"),
 )
+# Pauses that a person asked for: of a whole hub (citizen null) or of one citizen. Ends only by its id.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    id_of("household", "households"),
+    text("hub"),
+    id_of("citizen", "citizens", nullable=True),
+    ms("since_ms"),
+    ms("ended_ms", nullable=True),
+    Index(None, "household"),
+)
+# Measurements that a person said are not theirs, also such as have not arrived yet.
+disowned = Table(
+    "disowned",
+    metadata,
+    id_of("household", "households", key=True),
+    Column("key", LargeBinary, primary_key=True),
+    ms("since_ms"),
+)
+# conditional_create: false where a receiver needs a search before each, and so takes one at a time.
 receivers = Table(
     "receivers",
     metadata,
@@ -110,6 +194,7 @@ receivers = Table(
     text("kind"),
     text("base_url"),
     text("rendering"),
+    Column("conditional_create", Boolean, nullable=False),
 )
 citizen_receivers = Table(
     "citizen_receivers",
@@ -119,6 +204,7 @@ citizen_receivers = Table(
     text("patient"),
     octets("secret"),
 )
+# part "": not rendered yet, so it is not known which resources this measurement becomes.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -133,6 +219,7 @@ deliveries = Table(
     text("resource_id", nullable=True),
     text("version", nullable=True),
     text("code", nullable=True),
+    text("detail", nullable=True),
     ms("since_ms"),
     UniqueConstraint("measurement", "receiver", "part"),
     Index(None, "status", "next_ms"),
@@ -147,6 +234,7 @@ journey = Table(
     text("step"),
     ms("at_ms"),
     text("code", nullable=True),
+    text("receiver", nullable=True),
     Index(None, "measurement"),
     Index(None, "envelope"),
 )
