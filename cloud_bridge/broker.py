@@ -70,7 +70,8 @@ def seed(directory: Path, name: str) -> str:
 
 def key_pair(secret: str) -> nkeys.KeyPair:
     """The nkey of a seed."""
-    return nkeys.from_seed(secret.encode())  # type: ignore[no-untyped-call] # nkeys carries no types
+    pair: nkeys.KeyPair = nkeys.from_seed(secret.encode())  # type: ignore[no-untyped-call] # it has no types
+    return pair
 
 
 def public_key(pair: nkeys.KeyPair) -> str:

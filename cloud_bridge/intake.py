@@ -1,0 +1,300 @@
+"""The bridge's line to the broker: every hub's messages in, states out. The only place with paho.
+
+A message is acknowledged only when the bridge says so, after its commit: until then the broker keeps it and
+hands it out again after a break. The broker hands out a bounded number before the first is acknowledged;
+that, and a bounded queue in front of the bridge, is the back-pressure. Messages of one hub come in order.
+
+Each connection gets a paho client of its own, so an acknowledgement can never reach another connection,
+where the same number would mean another message.
+"""
+
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.wire import topics
+from gateway.wire.errors import MeethubError
+
+AT_LEAST_ONCE = 1
+CLOSED_WITHIN_S = 1.0
+LOOKED_EVERY_S = 0.5
+
+log = structlog.get_logger()
+
+
+class IntakeError(MeethubError):
+    """The line cannot work, or not now; its code says why.
+
+    Codes: intake-identity-unreadable, intake-unreachable, intake-broker-not-trusted, intake-no-answer,
+    intake-refused, intake-subscription-refused, intake-lost.
+    """
+
+
+@dataclass(frozen=True)
+class IntakeSettings:
+    """Where the broker is and who this bridge is; times in seconds, files in PEM.
+
+    client: MQTT client id, the certificate's name or that name, a dash and more. queue: messages that may
+    wait in front of the bridge. full_for_s: when the queue stays full that long the line is dropped, and the
+    broker hands everything out again later.
+    """
+
+    host: str
+    port: int
+    ca: Path
+    certificate: Path
+    key: Path
+    client: str = "bridge"
+    first_delay_s: float = 0.2
+    longest_delay_s: float = 10.0
+    keepalive_s: int = 30
+    answer_within_s: float = 10.0
+    queue: int = 256
+    full_for_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One message of a hub, exactly as it came; nothing about it has been checked, not even the topic."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    line: "_Line | None" = field(default=None, repr=False, compare=False)
+
+
+class Intake:
+    """Keeps the bridge connected from `start` to `stop` and calls `deliver` with one message at a time.
+
+    `deliver` runs on a thread of the intake's own and may take its time (commit, block on a full queue of
+    the bridge); what it raises is logged, and the message stays unacknowledged.
+    """
+
+    def __init__(self, settings: IntakeSettings, deliver: Callable[[Incoming], None]) -> None:
+        self._settings = settings
+        self._deliver = deliver
+        self._waiting: queue.Queue[Incoming] = queue.Queue(settings.queue)
+        self._line: _Line | None = None
+        self._stopping = threading.Event()
+        self._connecting: threading.Thread | None = None
+        self._delivering: threading.Thread | None = None
+
+    @property
+    def connected(self) -> bool:
+        line = self._line
+        return line is not None and line.up and line.subscribed
+
+    def start(self) -> None:
+        """Begin to connect and to deliver."""
+        if self._connecting is None:
+            self._stopping.clear()
+            self._delivering = threading.Thread(
+                target=self._keep_delivering, name="intake-deliver", daemon=True
+            )
+            self._delivering.start()
+            self._connecting = threading.Thread(target=self._keep_connected, name="intake", daemon=True)
+            self._connecting.start()
+
+    def stop(self) -> None:
+        """Leave the broker, which keeps what is not acknowledged; returns when `deliver` ran to its end."""
+        self._stopping.set()
+        if self._delivering is not None:
+            self._delivering.join()
+        line = self._line
+        if line is not None:
+            line.end()
+        if self._connecting is not None:
+            self._connecting.join()
+        self._delivering = self._connecting = None
+
+    def acknowledge(self, incoming: Incoming) -> None:
+        """The bridge holds this message durably: the broker may forget it.
+
+        Without effect when the connection it came on is gone; the broker then hands it out again.
+        """
+        if incoming.line is not None:
+            incoming.line.acknowledge(incoming.mid)
+
+    def publish_state(self, hub: str, payload: bytes) -> bool:
+        """Tell a hub its state (QoS 0, not retained); False when there is no connection now."""
+        line = self._line
+        return line is not None and line.publish(topics.down(hub), payload)
+
+    def _keep_connected(self) -> None:
+        delay = self._settings.first_delay_s
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._connect_once()
+            if time.monotonic() - began > self._settings.longest_delay_s:
+                delay = self._settings.first_delay_s
+            self._stopping.wait(delay)
+            delay = min(delay * 2, self._settings.longest_delay_s)
+
+    def _connect_once(self) -> None:
+        line = self._line = _Line(self._settings, self._enqueue)
+        code = "intake-lost"
+        try:
+            line.open()
+            log.info("intake-connected")
+            if not self._stopping.is_set():
+                line.over.wait()
+        except IntakeError as error:
+            code = error.code
+        finally:
+            line.end()
+            line.close()
+        log.info("intake-disconnected", code=code)
+
+    def _enqueue(self, incoming: Incoming) -> None:
+        """Called on paho's thread: while this waits, nothing more is read from the broker."""
+        line = incoming.line
+        until = time.monotonic() + self._settings.full_for_s
+        while line is not None and line.up and time.monotonic() < until:
+            with suppress(queue.Full):
+                self._waiting.put(incoming, timeout=LOOKED_EVERY_S)
+                return
+        if line is not None and line.up:
+            log.warning("intake-full", waiting=self._waiting.qsize())
+            line.end()
+
+    def _keep_delivering(self) -> None:
+        while not self._stopping.is_set():
+            with suppress(queue.Empty):
+                incoming = self._waiting.get(timeout=LOOKED_EVERY_S)
+                # What came on a connection that is gone comes again, in order, on the next one.
+                if incoming.line is not None and incoming.line.up:
+                    self._hand_over(incoming)
+
+    def _hand_over(self, incoming: Incoming) -> None:
+        try:
+            self._deliver(incoming)
+        except Exception as error:  # noqa: BLE001 (a boundary: one message must not end the intake)
+            log.error("intake-delivery-failed", error=type(error).__name__)  # noqa: TRY400 (no texts)
+
+
+class _Line:
+    """One connection: its own paho client, used once. `over` is set when it ended or shall end."""
+
+    def __init__(self, settings: IntakeSettings, enqueue: Callable[[Incoming], None]) -> None:
+        self.over = threading.Event()
+        self._gone = threading.Event()
+        self._settled = threading.Event()
+        self.subscribed = False
+        self._settings = settings
+        self._enqueue = enqueue
+        self._refusal: str | None = None
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client,
+            clean_session=False,
+            protocol=mqtt.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self._client.connect_timeout = settings.answer_within_s
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_disconnect = self._on_disconnect
+
+    @property
+    def up(self) -> bool:
+        return not self.over.is_set()
+
+    def end(self) -> None:
+        """Let whoever waits for this connection go on; it is closed by `close`."""
+        self.over.set()
+        self._settled.set()
+
+    def open(self) -> None:
+        """Connect, prove who we are, and subscribe; IntakeError when one of these fails."""
+        self._client.tls_set_context(_tls(self._settings))
+        try:
+            self._client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
+        except ssl.SSLCertVerificationError as error:
+            raise IntakeError("intake-broker-not-trusted", error.verify_message) from error
+        except (OSError, ValueError) as error:
+            raise IntakeError("intake-unreachable", type(error).__name__) from error
+        self._client.loop_start()
+        if not self._settled.wait(self._settings.answer_within_s):
+            raise IntakeError("intake-no-answer")
+        if not self.subscribed:
+            raise IntakeError(self._refusal or "intake-refused")
+
+    def close(self) -> None:
+        """Say goodbye; a peer that does not react is left standing, so that no thread stays behind."""
+        if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._gone.wait(CLOSED_WITHIN_S)
+        ours = self._client.socket()
+        if isinstance(ours, socket.socket):
+            with suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
+        self._client.loop_stop()
+
+    def acknowledge(self, mid: int) -> None:
+        if self.up:
+            self._client.ack(mid, AT_LEAST_ONCE)
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        if not self.up or not self.subscribed:
+            return False
+        return self._client.publish(topic, payload, qos=0).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _on_connect(
+        self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, _: object
+    ) -> None:
+        if reason.is_failure:
+            self._refuse("intake-refused")
+        else:
+            # Also when the broker knows our session: it may have lost its store, and it does no harm.
+            client.subscribe(topics.ALL_UP, qos=AT_LEAST_ONCE)
+
+    def _on_subscribe(
+        self, _client: object, _userdata: object, _mid: int, reasons: list[ReasonCode], _: object
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._refuse("intake-subscription-refused")
+        else:
+            self.subscribed = True
+            self._settled.set()
+
+    def _on_message(self, _client: object, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            # No hub of ours can mean this; acknowledged, so that it does not come for ever.
+            self.acknowledge(message.mid)
+            return
+        self._enqueue(Incoming(topic, bytes(message.payload), message.mid, self))
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._gone.set()
+        self.end()
+
+    def _refuse(self, refusal: str) -> None:
+        self._refusal = refusal
+        self.end()
+
+
+def _tls(settings: IntakeSettings) -> ssl.SSLContext:
+    """Read from the files at each connection, so that a renewed certificate counts from the next one on."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        context.load_verify_locations(settings.ca)
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ValueError) as error:
+        raise IntakeError("intake-identity-unreadable", type(error).__name__) from error
+    return context
