@@ -14,6 +14,8 @@ PERIOD_MS = 24 * 60 * 60 * 1000
 
 def moment(ms: int) -> str:
     """A dateTime or instant of ms UTC, to the ms. RenderError("time-unplaced") outside the calendar."""
+    if ms < 0:
+        raise RenderError("time-unplaced", "before 1970")
     try:
         local = datetime.fromtimestamp(ms // 1000, UTC).astimezone(ZONE)
     except (OverflowError, ValueError, OSError) as error:
