@@ -126,7 +126,7 @@ accounts {{
   }}
   AUTH {{
     users: [ {{ nkey: {public[AUTH]}, permissions: {{
-      publish: ["_INBOX.>"]
+      publish: ["$SYS._INBOX.>"]
       subscribe: ["$SYS.REQ.USER.AUTH"]
     }} }} ]
   }}

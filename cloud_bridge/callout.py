@@ -114,7 +114,8 @@ class Callout:
     async def _watch(self, system: Client, keeper: Client) -> None:
         """Each second: did anybody lose the right to be connected? Then look at who is connected, and cut."""
         known: tuple[int, int] | None = None
-        look_until, looked, bounded = 0.0, 0.0, ""
+        bounded: int | None = None
+        look_until, looked = 0.0, 0.0
         while True:
             now = time.monotonic()
             try:
@@ -194,14 +195,14 @@ async def _servers(system: Client) -> list[str]:
     return found
 
 
-async def _bound(keeper: Client, done: str) -> str:
+async def _bound(keeper: Client, done: int | None) -> int | None:
     """Let no message wait in the broker for more than a day (docs/decisions/0003-broker.md).
 
-    done: the server that was told already; returns the one that is told now. The server makes the stream
-    when the first MQTT client connects, and makes it anew when its store was lost.
+    done: the number of the connection on which the server was told already; returns that of now. The server
+    makes the stream when the first MQTT client connects, and makes it anew when its store was lost.
     """
-    server = f"{keeper.client_id}@{keeper.connected_url}"
-    if server == done:
+    number = keeper.stats["reconnects"]
+    if number == done:
         return done
     streams = keeper.jetstream(timeout=ANSWERED_WITHIN_S)
     try:
@@ -210,7 +211,7 @@ async def _bound(keeper: Client, done: str) -> str:
         return done
     found.config.max_age = KEPT_AT_MOST_S
     await streams.update_stream(found.config)
-    return server
+    return number
 
 
 def _now_ms() -> int:
