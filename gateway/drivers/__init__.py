@@ -1,0 +1,32 @@
+"""All drivers, by name. A driver is one file here and one line in DRIVERS."""
+
+from gateway.drivers.base import Driver, Record
+from gateway.drivers.blood_pressure import BloodPressure
+from gateway.drivers.nonin_serial import NoninSerial
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import Frame
+
+DRIVERS: tuple[type[Driver], ...] = (BloodPressure, NoninSerial)
+
+
+def driver_named(name: str) -> type[Driver] | None:
+    """The driver of that name, or None."""
+    for driver in DRIVERS:
+        if driver.name == name:
+            return driver
+    return None
+
+
+def decode_record(name: str, frames: list[Frame]) -> list[Record]:
+    """What a driver makes of a record's own frames; the bridge decodes every record again with it.
+
+    DecodeError("driver-unknown") when there is no driver of that name.
+    """
+    kind = driver_named(name)
+    if kind is None:
+        raise DecodeError("driver-unknown", name)
+    driver = kind()
+    records = []
+    for frame in frames:
+        records += driver.received(frame)
+    return records + driver.finish()

@@ -13,6 +13,9 @@ from gateway.wire.reading import Reading
 class Record:
     """One record of a device: its own frames, and the reading or why there is none.
 
+    frames: for a characteristic the very objects that were received; for a stream what was cut from it.
+    `decode_record` of them alone gives the same record again.
+    reading and error both None: the record says that nothing was measured; only its answer matters.
     answer: bytes that the device waits for; the hub sends them once the frames are stored durably.
     """
 
@@ -39,6 +42,7 @@ class Driver:
     subscribe: characteristics whose values are fed to `received`, in this order.
     reads: characteristics that the hub reads once a visit and feeds to `received` first.
     clock: characteristic with the device's current time, or None.
+    keeps_records: True where the device holds its records until they are fetched, so that it can wait.
     clock_moves_records: True where setting the clock shifts what is stored; then it is never set.
     serial: (baud, data bits, parity, stop bits) of a cable, or None.
     stream: True where the bytes have no record boundary of their own (a cable that talks all the time):
@@ -52,6 +56,7 @@ class Driver:
     subscribe: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     clock: str | None = None
+    keeps_records = False
     clock_moves_records = False
     serial: tuple[int, int, str, int] | None = None
     stream = False
