@@ -1,0 +1,270 @@
+"""One visit of a Bluetooth device: what is read, listened to and written, in which order and for how long.
+
+Knows no Bluetooth library: the line to the device is given. Order (protocol, sections 1 and 8): device
+information, battery and clock are read; the visit is opened with the clock's offset in it; values are
+subscribed to and stored as they come; once they have stopped, a clock that is wrong is set and read back.
+The clock is set after the values, not before: a link that drops in between would leave records made by the
+old clock behind, to be read next time beside a clock that is right.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from gateway.radio.base import (
+    BluetoothDevice,
+    Budget,
+    HubTime,
+    Limits,
+    Line,
+    RadioError,
+    SecurityNeededError,
+)
+from gateway.radio.clock import TOLERANCE_S, ClockError, clock_bytes, read_clock, seconds_off
+from gateway.visit import Listener, Visit
+from gateway.wire.errors import MeethubError
+from gateway.wire.items import DeviceClock
+from gateway.wire.measurement import Device
+
+BATTERY = "2a19"
+MANUFACTURER, MODEL, SERIAL, FIRMWARE, SYSTEM_ID = "2a29", "2a24", "2a25", "2a26", "2a23"
+MAX_TEXT = 64
+log = structlog.get_logger()
+_Result = TypeVar("_Result")
+
+
+async def device_of(line: Line, device: BluetoothDevice) -> Device:
+    """What the device says of itself (Device Information, 180A), as far as it does."""
+
+    async def text(characteristic: str) -> str | None:
+        data = await _maybe(line, characteristic)
+        words = (data or b"").decode(errors="replace").strip("\0 ")[:MAX_TEXT]
+        return words or None
+
+    system_id = await _maybe(line, SYSTEM_ID)
+    return Device(
+        device.identity,
+        manufacturer=await text(MANUFACTURER),
+        model=await text(MODEL),
+        firmware=await text(FIRMWARE),
+        serial=await text(SERIAL),
+        system_id=system_id.hex() if system_id else None,
+        address=device.address,
+    )
+
+
+async def _maybe(line: Line, characteristic: str) -> bytes | None:
+    """A value that the device may lack or refuse; only the wish for a bond is passed on."""
+    if not line.has(characteristic):
+        return None
+    try:
+        return await line.read(characteristic)
+    except SecurityNeededError:
+        raise
+    except RadioError as error:
+        if not line.here or error.code == "device-silent":
+            raise
+        return None
+
+
+class RadioVisit:
+    """Conducts one visit from connection to quiet."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 (what a visit consists of)
+        self,
+        line: Line,
+        device: BluetoothDevice,
+        listener: Listener,
+        limits: Limits,
+        time: HubTime,
+        pairing_open: Callable[[str], bool],
+    ) -> None:
+        self.values = 0
+        self.visit: Visit | None = None
+        self._line = line
+        self._device = device
+        self._driver = device.driver
+        self._listener = listener
+        self._limits = limits
+        self._time = time
+        self._pairing_open = pairing_open
+        self._budget = Budget(limits.frames, limits.frames_per_s)
+        self._now = asyncio.get_running_loop().time
+        self._news = asyncio.Event()
+        self._last = self._now()
+        self._longest_gap = 0.0
+        self._problem: RadioError | None = None
+        self._answers: set[asyncio.Task[None]] = set()
+        line.on_gone = self._news.set
+
+    async def run(self) -> int:
+        """The number of values received. RadioError when the visit could not be carried through."""
+        if not any(self._line.has(name) for name in self._driver.subscribe):
+            raise RadioError("service-missing", self._driver.name)
+        try:
+            async with asyncio.timeout(self._limits.prepare_s):
+                visit = await self._prepared()
+        except TimeoutError:
+            raise RadioError("device-silent", "before the first value") from None
+        self.visit = visit
+        self._listener.opened(visit)
+        try:
+            await self._listen(visit)
+        finally:
+            for task in self._answers:
+                task.cancel()
+            self._listener.closed(visit)
+        return self.values
+
+    async def _prepared(self) -> Visit:
+        about = await self._secured(partial(device_of, self._line, self._device))
+        battery = await self._secured(partial(_maybe, self._line, BATTERY))
+        visit = Visit(about, self._driver)
+        visit.battery = battery[0] if battery and battery[0] <= 100 else None  # noqa: PLR2004 (per cent)
+        visit.clock = await self._secured(self._clock)
+        return visit
+
+    async def _listen(self, visit: Visit) -> None:
+        for name in self._driver.reads:
+            data = await self._secured(partial(_maybe, self._line, name))
+            if data is not None:
+                self._heard(visit, name, data)
+        self.values = 0  # what was read is no value of a measurement
+        for name in self._driver.subscribe:
+            if self._line.has(name):
+                await self._secured(partial(self._line.subscribe, name, self._hears(visit, name)))
+        self._last = self._now()
+        if await self._quiet(self._settled):
+            await self._set_clock(visit)
+            if await self._quiet(lambda: self._limits.quiet_s):
+                await self._leave()
+
+    async def _leave(self) -> None:
+        """BlueZ remembers over connections that it is subscribed, the device does not: so tell both."""
+        for name in self._driver.subscribe:
+            if self._line.here and self._line.has(name):
+                await self._line.unsubscribe(name)
+
+    async def _secured(self, ask: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Asks; pairs and asks again when the device wants a bond and a person has opened pairing."""
+        try:
+            return await ask()
+        except SecurityNeededError:
+            await self._pair()
+            return await ask()
+
+    async def _pair(self) -> None:
+        address = self._device.address
+        if not self._pairing_open(address):
+            raise RadioError("bond-lost" if self._line.bonded else "pairing-needed")
+        if self._line.bonded:
+            await self._line.forget()
+            raise RadioError("bond-lost", "forgotten here too; the next connection pairs anew")
+        try:
+            await self._line.pair()
+        except RadioError as error:
+            raise RadioError("pairing-failed", error.detail) from error
+        log.info("paired", driver=self._driver.name)
+
+    def _hears(self, visit: Visit, source: str) -> Callable[[bytes], None]:
+        return lambda data: self._heard(visit, source, data)
+
+    def _heard(self, visit: Visit, source: str, data: bytes) -> None:
+        """Called inside the library's callback: what is here is stored when this returns."""
+        now = self._now()
+        if self._problem is not None:
+            return
+        if not self._budget.take(now):
+            self._fail(RadioError("frame-flood", f"after {self.values} frames"))
+            return
+        if self.values:
+            self._longest_gap = max(self._longest_gap, now - self._last)
+        self.values += 1
+        try:
+            answer = self._listener.received(visit, source, data)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the device must keep the rest of its memory)
+            code = error.code if isinstance(error, MeethubError) else type(error).__name__
+            self._fail(RadioError("frame-not-stored", code))
+            return
+        self._last = self._now()
+        self._news.set()
+        if answer is not None:
+            self._answer(source, answer)
+
+    def _answer(self, source: str, answer: bytes) -> None:
+        task = asyncio.ensure_future(self._line.write(source, answer))
+        self._answers.add(task)
+        task.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._answers.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("answer-not-sent", driver=self._driver.name)
+
+    def _fail(self, problem: RadioError) -> None:
+        self._problem = problem
+        self._news.set()
+
+    def _settled(self) -> float:
+        """Quiet that means "that was all": longer than any pause of this device so far."""
+        if not self.values:
+            return self._limits.quiet_s
+        return min(self._limits.quiet_s, max(self._limits.settle_s, 3 * self._longest_gap))
+
+    async def _quiet(self, seconds: Callable[[], float]) -> bool:
+        """True when nothing came for so long, False when the device is gone; RadioError on a problem."""
+        while True:
+            if self._problem is not None:
+                raise self._problem
+            if not self._line.here:
+                return False
+            left = self._last + seconds() - self._now()
+            if left <= 0:
+                return True
+            self._news.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _clock(self) -> DeviceClock | None:
+        """What the device's clock says, and when it said so."""
+        name = self._driver.clock
+        if name is None or not self._line.has(name):
+            return None
+        before = self._time.mono_ms()
+        data = await _maybe(self._line, name)
+        after = self._time.mono_ms()
+        try:
+            device_time = read_clock(data or b"")
+        except ClockError:
+            return None
+        return DeviceClock(device_time.isoformat(), (before + after) // 2, written=False)
+
+    async def _set_clock(self, visit: Visit) -> None:
+        """Sets a clock that is more than 60 s off, where nothing stored moves with it, and reads it back."""
+        name, wall = self._driver.clock, self._time.local()
+        if name is None or wall is None or self._driver.clock_moves_records or not self._line.has(name):
+            return
+        if visit.clock is not None and not self._is_off(visit.clock, wall):
+            return
+        try:
+            await self._line.write(name, clock_bytes(name, wall))
+            if visit.clock is not None:
+                visit.clock = DeviceClock(visit.clock.device_time, visit.clock.mono_ms, written=True)
+            shown = await self._clock()
+        except RadioError as error:
+            log.warning("clock-not-set", driver=self._driver.name, code=error.code)
+            return
+        right = shown is not None and not self._is_off(shown, wall)
+        log.info("clock-set" if right else "clock-not-set", driver=self._driver.name)
+
+    def _is_off(self, clock: DeviceClock, wall: datetime) -> bool:
+        elapsed = timedelta(milliseconds=self._time.mono_ms() - clock.mono_ms)
+        shows_now = datetime.fromisoformat(clock.device_time) + elapsed
+        return seconds_off(shows_now, wall) > TOLERANCE_S

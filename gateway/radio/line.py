@@ -1,0 +1,123 @@
+"""One connection to one device through bleak; its errors become RadioError."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+from bleak import BleakClient
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import BaseBleakScanner
+from bleak.exc import BleakError, BleakGATTProtocolError
+from bleak.uuids import normalize_uuid_str
+
+from gateway.radio.base import Limits, RadioError, SecurityNeededError
+
+_SECURITY = (0x05, 0x08, 0x0C, 0x0F)
+_DATA_FIELD_IGNORED = 0x80  # Current Time Service 1.1, section 3.1.2: part of a write was not taken
+_DROPPED_AT_ENCRYPTION = "failed to discover services"
+log = structlog.get_logger()
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """bleak's two backend classes, where it is not the system's own."""
+
+    scanner: type[BaseBleakScanner]
+    client: type[BaseBleakClient]
+
+
+class BleakLine:
+    """A connection as `conduct` needs it."""
+
+    def __init__(self, found: BLEDevice, backend: Backend | None, limits: Limits) -> None:
+        self.on_gone: Callable[[], None] = lambda: None
+        self._limits = limits
+        self._found = found
+        client = backend.client if backend else None
+        self._client = BleakClient(found, lambda _: self.on_gone(), timeout=limits.connect_s, backend=client)
+
+    @property
+    def here(self) -> bool:
+        return self._client.is_connected
+
+    @property
+    def bonded(self) -> bool:
+        """Whether this machine holds a bond with the device, as the system's scanner knew it."""
+        details = self._found.details
+        props = details.get("props", {}) if isinstance(details, dict) else {}
+        return bool(props.get("Bonded", props.get("Paired", False)))
+
+    async def connect(self) -> None:
+        """RadioError: connect-failed, dropped-at-encryption (a bond that the device does not know)."""
+        try:
+            async with asyncio.timeout(self._limits.connect_s + 2):
+                await self._client.connect()
+        except (TimeoutError, BleakError, OSError, EOFError) as error:
+            dropped = self.bonded and _DROPPED_AT_ENCRYPTION in str(error)
+            code = "dropped-at-encryption" if dropped else "connect-failed"
+            raise RadioError(code, type(error).__name__) from error
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.read_s):
+                await self._client.disconnect()
+        except (TimeoutError, BleakError, OSError, EOFError) as error:
+            log.warning("disconnect-failed", reason=type(error).__name__)
+
+    def has(self, characteristic: str) -> bool:
+        return self._find(characteristic) is not None
+
+    def _find(self, characteristic: str) -> BleakGATTCharacteristic | None:
+        uuid = normalize_uuid_str(characteristic)
+        services = self._client.services.characteristics.values() if self.here else ()
+        return next((found for found in services if found.uuid == uuid), None)
+
+    def _get(self, characteristic: str) -> BleakGATTCharacteristic:
+        found = self._find(characteristic)
+        if found is None:
+            raise RadioError("service-missing" if self.here else "connection-lost", characteristic)
+        return found
+
+    async def read(self, characteristic: str) -> bytes:
+        return bytes(await self._ask(self._client.read_gatt_char(self._get(characteristic))))
+
+    async def write(self, characteristic: str, data: bytes) -> None:
+        found = self._get(characteristic)
+        response = "write" in found.properties
+        try:
+            await self._ask(self._client.write_gatt_char(found, data, response=response))
+        except RadioError as error:
+            if error.detail != f"{_DATA_FIELD_IGNORED:02x}":
+                raise
+
+    async def subscribe(self, characteristic: str, heard: Callable[[bytes], None]) -> None:
+        found = self._get(characteristic)
+        await self._ask(self._client.start_notify(found, lambda _, data: heard(bytes(data))))
+
+    async def unsubscribe(self, characteristic: str) -> None:
+        await self._ask(self._client.stop_notify(self._get(characteristic)))
+
+    async def pair(self) -> None:
+        await self._ask(self._client.pair(), self._limits.connect_s)
+
+    async def forget(self) -> None:
+        await self._ask(self._client.unpair(), self._limits.connect_s)
+
+    async def _ask(self, question: Awaitable[_Result], timeout_s: float | None = None) -> _Result:
+        try:
+            async with asyncio.timeout(timeout_s or self._limits.read_s):
+                return await question
+        except TimeoutError:
+            raise RadioError("device-silent") from None
+        except BleakGATTProtocolError as error:
+            if error.code in _SECURITY:
+                raise SecurityNeededError(f"{error.code:02x}") from error
+            raise RadioError("device-refused", f"{error.code:02x}") from error
+        except (BleakError, OSError, EOFError) as error:
+            code = "radio-unexpected" if self.here else "connection-lost"
+            raise RadioError(code, type(error).__name__) from error
