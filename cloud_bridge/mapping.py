@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import simplejson
 
 from cloud_bridge.fhir import RENDERINGS, Part, RenderError
+from cloud_bridge.fhir.notes import note, said_in
 from cloud_bridge.measured import Interval, Measured
 from gateway.wire.errors import MeethubError, WireError
 from gateway.wire.measurement import Device
@@ -125,7 +126,7 @@ def _placed(reading: Reading, received: datetime) -> tuple[datetime, list[str]]:
 
 
 def _moment(text: str, form: re.Pattern[str], name: str) -> datetime:
-    """fromisoformat takes dates without time and weeks as well; a reading has one form."""
+    """One form only: fromisoformat takes dates without time and weeks as well."""
     if not form.fullmatch(text):
         raise MapError("line-unfit", name)
     try:
@@ -143,9 +144,9 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _entry(part: Part, notes: list[str]) -> dict[str, Any]:
-    resource = part.resource
-    if notes:
-        resource = resource | {"note": [*resource.get("note", []), *({"text": text} for text in notes)]}
+    resource = part.resource | {"note": note([*said_in(part.resource), *notes])}
+    if not resource["note"]:
+        del resource["note"]
     name = uuid.UUID(bytes=bytes.fromhex(resource["identifier"][0]["value"])[:16], version=5)
     return {"fullUrl": f"urn:uuid:{name}", "resource": resource}
 

@@ -3,6 +3,8 @@
 A reader that knows no extension and no code still sees every doubt.
 """
 
+from typing import Any
+
 from cloud_bridge.fhir.moments import INSTANT_MS
 from cloud_bridge.fhir.part import shown
 from cloud_bridge.measured import Measured
@@ -45,6 +47,16 @@ def sentences(measured: Measured) -> list[str]:
     if measured.late:
         found.append(LATE)
     return list(dict.fromkeys(found))
+
+
+def note(texts: list[str]) -> list[dict[str, Any]]:
+    """Observation.note: one annotation, for the nl-core profiles allow no more than one."""
+    return [{"text": " ".join(texts)}] if texts else []
+
+
+def said_in(resource: dict[str, Any]) -> list[str]:
+    """The text of a resource's note, if it has one."""
+    return [annotation["text"] for annotation in resource.get("note", [])]
 
 
 def _sentence(note: str) -> str:

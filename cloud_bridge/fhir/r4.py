@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud_bridge.fhir.codes import KINDS, Concept, Kind, Panel, Single
 from cloud_bridge.fhir.moments import effective, moment
-from cloud_bridge.fhir.notes import sentences
+from cloud_bridge.fhir.notes import note, sentences
 from cloud_bridge.fhir.part import IDENTIFIER_SYSTEM, Part, RenderError, identifier_value, shown
 from cloud_bridge.fhir.quantity import value_elements
 from cloud_bridge.fhir.ticket import SUBJECT
@@ -119,7 +119,7 @@ def _observation(
         **effective(measured.placed),
         "issued": moment(measured.arrived_ms),
         "interpretation": [QUESTIONABLE] if "questionable" in reading.notes else None,
-        "note": [{"text": text} for text in sentences(measured)],
+        "note": note(sentences(measured)),
         "device": {"reference": "#device"} if device else None,
         **body,
     }
