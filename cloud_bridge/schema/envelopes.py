@@ -25,6 +25,7 @@ envelopes = Table(
     number("branch", default="0"),
     UniqueConstraint("kid", "sequence", "hash"),
     Index(None, "hash"),
+    Index(None, "previous"),
 )
 disclosures = Table(
     "disclosures",
@@ -99,6 +100,7 @@ forks = Table(
     text("ended_by", nullable=True),
     Index(None, "kid"),
 )
+# What a state tells a hub it does not take. after_ms: when to try again, later with every time.
 refusals = Table(
     "refusals",
     metadata,
@@ -109,7 +111,9 @@ refusals = Table(
     octets("hash"),
     text("code"),
     text("retry"),
+    number("times"),
     ms("at_ms"),
+    ms("after_ms", nullable=True),
     UniqueConstraint("hub", "kid", "sequence", "hash"),
 )
 # raw null with a disclosure: the bytes stand there; raw null without: counted only, the hub's room is full.

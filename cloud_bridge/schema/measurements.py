@@ -1,6 +1,6 @@
 """What was measured, whose it is and where it went: measurements, bindings, deliveries, journey."""
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint, true
 
 from cloud_bridge.schema.columns import id_of, metadata, ms, number, octets, of, row_id, text
 
@@ -66,6 +66,7 @@ arrivals = Table(
     octets("kid"),
     number("sequence"),
     octets("boot"),
+    number("counter"),
     number("mono_ms"),
     number("captured_low_ms"),
     number("captured_high_ms"),
@@ -116,7 +117,8 @@ devices = Table(
     UniqueConstraint("household", "identity"),
 )
 # What a device's clock (axis time, seconds) or record counter (axis number) stood at, when: while the hub
-# kid was connected, from start to end. source: clock (the device said it) | record (a new record shows it).
+# was connected, from start to end. source: clock (the device said it), record (a new record of this space
+# shows it), back (such a record shows that it ran back). written_to: what the hub set the clock to then.
 clock_anchors = Table(
     "clock_anchors",
     metadata,
@@ -124,6 +126,7 @@ clock_anchors = Table(
     of("device", "devices"),
     text("axis"),
     text("source"),
+    text("space"),
     octets("kid"),
     octets("boot"),
     number("mono_ms"),
@@ -134,11 +137,12 @@ clock_anchors = Table(
     number("start"),
     number("end"),
     Column("written", Boolean, nullable=False),
+    number("written_to", nullable=True),
     Index(None, "device", "axis", "at_ms"),
-    UniqueConstraint("device", "axis", "source", "kid", "boot", "mono_ms", "start"),
+    Index(None, "device", "kid", "boot", "mono_ms"),
 )
 # Between two captures the device's clock or counter may have passed (low, high]. step: it ran back or
-# jumped in between. The rows of one source anchor are replaced when another anchor comes to stand before it.
+# jumped in between. The rows of an anchor are replaced when another anchor comes to stand before it.
 clock_steps = Table(
     "clock_steps",
     metadata,
@@ -194,7 +198,7 @@ receivers = Table(
     text("kind"),
     text("base_url"),
     text("rendering"),
-    Column("conditional_create", Boolean, nullable=False),
+    Column("conditional_create", Boolean, nullable=False, server_default=true()),
 )
 citizen_receivers = Table(
     "citizen_receivers",
