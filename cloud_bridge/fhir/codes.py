@@ -13,6 +13,7 @@ SNOMED = "http://snomed.info/sct"
 
 NL_CORE = "http://nictiz.nl/fhir/StructureDefinition/"
 VITAL_SIGNS = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
+"""FHIR's own base profile: claimed where no Dutch one exists or where it does not hold (kPa, no value)."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Codes and profiles: codes.py. What is not said by device or person is absent; do
 
 from typing import Any
 
-from cloud_bridge.fhir.codes import KINDS, Concept, Kind, Panel, Single
+from cloud_bridge.fhir.codes import KINDS, VITAL_SIGNS, Concept, Kind, Panel, Single
 from cloud_bridge.fhir.moments import effective, moment
 from cloud_bridge.fhir.notes import note, sentences
 from cloud_bridge.fhir.part import IDENTIFIER_SYSTEM, Part, RenderError, identifier_value, shown
@@ -75,12 +75,15 @@ def _panel_parts(measured: Measured, panel: Panel, values: dict[str, Value]) -> 
         for name, concept in panel.components.items()
         if name in values or name in panel.required
     ]
-    fits = all(
-        values[name].unit == concept.unit for name, concept in panel.components.items() if name in values
-    )
-    profile = panel.profile if fits else None
+    profile = panel.profile if _fits(panel, values) else VITAL_SIGNS
     body = {"component": components}
     return [Part(panel.part, _observation(measured, panel.part, panel.concept, profile, body))]
+
+
+def _fits(panel: Panel, values: dict[str, Value]) -> bool:
+    """True when every number stands in the unit that the panel's profile demands."""
+    stated = [(concept, values[name]) for name, concept in panel.components.items() if name in values]
+    return all(value.unit == concept.unit for concept, value in stated if value.digits is not None)
 
 
 def _component(concept: Concept, value: Value | None) -> dict[str, Any]:
@@ -90,21 +93,20 @@ def _component(concept: Concept, value: Value | None) -> dict[str, Any]:
 
 
 def _single_part(measured: Measured, single: Single, value: Value) -> Part:
-    return Part(
-        single.part,
-        _observation(measured, single.part, single.concept, single.profile, value_elements(value)),
-    )
+    profile = VITAL_SIGNS if value.digits is None else single.profile
+    body = value_elements(value)
+    return Part(single.part, _observation(measured, single.part, single.concept, profile, body))
 
 
 def _observation(
-    measured: Measured, part: str, concept: Concept, profile: str | None, body: dict[str, Any]
+    measured: Measured, part: str, concept: Concept, profile: str, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """The elements that all Observations share, and `body`. A profile is claimed only where it holds."""
+    """The elements that all Observations share, and `body`. `profile` is one that holds for it."""
     reading = measured.reading
     device = _device(measured.device)
     resource: dict[str, Any] = {
         "resourceType": "Observation",
-        "meta": {"profile": [profile]} if profile else None,
+        "meta": {"profile": [profile]},
         "contained": [device] if device else None,
         "identifier": [
             {
