@@ -1,4 +1,4 @@
-"""A virtual blood pressure monitor: Bluetooth SIG 1810 with 1805, 180A and 180F, as a patient's meter behaves.
+"""A virtual blood pressure monitor (Bluetooth SIG 1810, 1805, 180A, 180F) that behaves as a patient's meter.
 
 It advertises only for a while after a measurement or in pairing mode, answers only over an encrypted bond,
 sends what it stored oldest first, forgets a record exactly when that record's indication is confirmed, and
@@ -8,9 +8,12 @@ here without any code of the gateway.
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bumble import att, hci
 from bumble.controller import Controller
@@ -130,7 +133,7 @@ class BloodPressureMonitor:
         """What the meter's own clock shows."""
         return self.memory.now()
 
-    async def measure(
+    async def measure(  # noqa: PLR0913 (what a cuff measures)
         self,
         systolic: int,
         diastolic: int,
@@ -190,8 +193,8 @@ class BloodPressureMonitor:
         if self._device.is_advertising:
             await self._device.stop_advertising()
 
-    def _spawn(self, work: "asyncio.Future[None] | contextlib.AbstractAsyncContextManager[None] | object") -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -230,15 +233,14 @@ class BloodPressureMonitor:
         """Subscribing needs the bond, as in real meters: refused at the CCCD."""
         for attribute in self._device.gatt_server.attributes:
             if attribute.type == _CCCD:
-                value = attribute.value
-                attribute.value = att.AttributeValueV2(read=value.read, write=self._guarded(value.write))
+                open_value: Any = attribute.value
+                attribute.value = att.AttributeValueV2(
+                    read=open_value.read, write=partial(self._guarded, open_value.write)
+                )
 
-    def _guarded(self, write: object) -> object:
-        def guarded(connection: Connection, value: bytes) -> object:
-            self._must_be_encrypted(connection)
-            return write(connection, value)  # type: ignore[operator]
-
-        return guarded
+    def _guarded(self, write: Callable[[Any, bytes], Any], connection: Any, value: bytes) -> Any:  # noqa: ANN401 (bumble's own types)
+        self._must_be_encrypted(connection)
+        return write(connection, value)
 
     def _must_be_encrypted(self, connection: Connection) -> None:
         if not connection.encryption:
@@ -258,20 +260,16 @@ class BloodPressureMonitor:
 
     def _connected(self, connection: Connection) -> None:
         self.truth.write("connected")
-        visit = MeterVisit(connection)
-        connection.on(Connection.EVENT_DISCONNECTION, lambda reason: self._gone(visit, reason))
+        connection.on(Connection.EVENT_DISCONNECTION, self._gone)
         connection.on(Connection.EVENT_PAIRING, lambda _: self._paired())
-        connection.on(Connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, self._encrypted)
+        encrypted = Connection.EVENT_CONNECTION_ENCRYPTION_CHANGE
+        connection.on(encrypted, lambda: self.truth.write("encrypted"))
 
     def _paired(self) -> None:
         self.pairing = False
         self.truth.write("paired")
 
-    def _encrypted(self) -> None:
-        self.truth.write("encrypted")
-
-    def _gone(self, visit: "MeterVisit", reason: int) -> None:
-        visit.gone.set_result(None)
+    def _gone(self, reason: int) -> None:
         self.truth.write("disconnected", reason=reason)
         if self.pairing or (self._window is not None and self.memory.records):
             self._spawn(self._advertise())
@@ -301,7 +299,7 @@ class BloodPressureMonitor:
 
     async def _nothing_for(self, seconds: float, gone: asyncio.Future[None]) -> bool:
         measured = asyncio.ensure_future(self._measured.wait())
-        await asyncio.wait([measured, gone], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({measured, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         measured.cancel()
         return not self._measured.is_set()
 
@@ -312,7 +310,8 @@ class BloodPressureMonitor:
             self._device.gatt_server.indicate_subscriber(connection, self._characteristic, record.data)
         )
         self.truth.write("indicated", number=record.number, hex=record.data.hex())
-        await asyncio.wait([indication, gone], return_when=asyncio.FIRST_COMPLETED)
+        waiting: set[asyncio.Future[Any]] = {indication, gone}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not indication.done() or indication.cancelled() or indication.exception() is not None:
             indication.cancel()
             return False
@@ -327,18 +326,10 @@ class BloodPressureMonitor:
         return True
 
 
-class MeterVisit:
-    """One connection, as the meter sees it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-
 async def _until_gone(connection: Connection) -> None:
-    gone = asyncio.get_running_loop().create_future()
-    connection.on(Connection.EVENT_DISCONNECTION, lambda _: gone.done() or gone.set_result(None))
-    await gone
+    gone = asyncio.Event()
+    connection.on(Connection.EVENT_DISCONNECTION, lambda _: gone.set())
+    await gone.wait()
 
 
 def _service(number: int, characteristics: list[Characteristic[bytes]]) -> Service:

@@ -1,7 +1,6 @@
 """The memory of a virtual meter: its records and its clock, in a file that survives a restart."""
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,7 +42,7 @@ class MeterMemory:
         kept = {"records": rows, "clock_offset_s": self._offset.total_seconds(), "next": self._next}
         beside = self._path.with_suffix(".new")
         beside.write_text(json.dumps(kept), encoding="utf-8")
-        os.replace(beside, self._path)
+        beside.replace(self._path)
 
     def now(self) -> datetime:
         """What the meter's clock shows."""

@@ -4,8 +4,9 @@ Opened when it is first needed, and again after the street was gone. Bonds are k
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 from bumble.core import BaseBumbleError
@@ -14,7 +15,6 @@ from bumble.host import Host
 from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
-from bumble.transport.common import Transport
 
 from gateway.radio import Backend
 from gateway.simulator.virtual_bleak import VirtualClient, VirtualScanner
@@ -31,7 +31,7 @@ class VirtualAdapter:
         self._host = host
         self._keys = keys
         self._device: Device | None = None
-        self._transport: Transport | None = None
+        self._close: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._opening = asyncio.Lock()
         self.connecting = asyncio.Lock()  # bumble takes one pending connection at a time
         self.scanners: set[object] = set()
@@ -68,7 +68,7 @@ class VirtualAdapter:
             await transport.close()
             raise
         device.keystore = JsonKeyStore(str(device.public_address), str(self._keys))
-        self._transport = transport
+        self._close = transport.close
         await self._read_bonds(device)
         transport.source.terminated.add_done_callback(lambda _: self._lost())
         return device
@@ -94,10 +94,11 @@ class VirtualAdapter:
             client.lost()
 
     async def close(self) -> None:
-        transport, self._transport = self._transport, None
+        """Lets go of the adapter; connections drop."""
+        close, self._close = self._close, None
         self._lost()
-        if transport is not None:
-            await transport.close()
+        if close is not None:
+            await close()
 
 
 def just_works(_connection: Connection, accept: bool = True) -> PairingConfig:  # noqa: FBT001, FBT002 (bumble calls it with the connection alone)

@@ -190,13 +190,14 @@ class VirtualClient(BaseBleakClient):
 
     async def _answer(self, question: Awaitable[_Result]) -> _Result:
         """What the device answers; BleakError when it says no or is gone before."""
-        task = asyncio.ensure_future(question)
+        task: asyncio.Future[_Result] = asyncio.ensure_future(question)
         gone = self._gone
         if gone is None:
             task.cancel()
             raise BleakError("Not connected")
         try:
-            await asyncio.wait([task, gone], return_when=asyncio.FIRST_COMPLETED)
+            waiting: set[asyncio.Future[Any]] = {task, gone}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not task.done():
                 task.cancel()
@@ -246,16 +247,12 @@ class VirtualClient(BaseBleakClient):
             await device.keystore.delete(str(self._address))
             await self.adapter.read_bonds()
 
-    async def read_gatt_char(
-        self, characteristic: BleakGATTCharacteristic, **_options: object
-    ) -> bytearray:
+    async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_options: object) -> bytearray:
         self._here()
         proxy: CharacteristicProxy[bytes] = characteristic.obj
         return bytearray(await self._answer(proxy.read_value()))
 
-    async def read_gatt_descriptor(
-        self, descriptor: BleakGATTDescriptor, **_options: object
-    ) -> bytearray:
+    async def read_gatt_descriptor(self, descriptor: BleakGATTDescriptor, **_options: object) -> bytearray:
         self._here()
         return bytearray(await self._answer(descriptor.obj.read_value()))
 
@@ -306,7 +303,7 @@ async def _discovered(peer: Peer, longest: Callable[[], int]) -> BleakGATTServic
 
 
 def _properties(proxy: CharacteristicProxy[bytes]) -> list[Any]:
-    """bleak's names of the property bits; bleak types them as literals."""
+    """The names that bleak gives the property bits (it types them as literals)."""
     bits = type(proxy.properties)
     return [str(bit.name).lower().replace("_", "-") for bit in bits if proxy.properties & bit]
 

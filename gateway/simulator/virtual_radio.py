@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 class Air(LocalLink):
     """A link whose connections behave as on the air where bumble 0.0.236 does not."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def send_acl_data(
         self,
         sender_controller: Controller,

@@ -1,0 +1,223 @@
+"""A serial port: what comes over its cable goes to the hub, for as long as the daemon runs.
+
+The only place that knows pyserial. A cable that is pulled out ends the visit and is waited for; no error
+ends `run`. A port has no identity of its own: the caller gives it a random one and keeps it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import serial
+import structlog
+
+from gateway.drivers.base import Driver
+from gateway.visit import Listener, Visit
+from gateway.wire.errors import MeethubError
+from gateway.wire.measurement import Device
+
+_PARITY = {"N": serial.PARITY_NONE, "E": serial.PARITY_EVEN, "O": serial.PARITY_ODD}
+_BYTE_SIZE = {5: serial.FIVEBITS, 6: serial.SIXBITS, 7: serial.SEVENBITS, 8: serial.EIGHTBITS}
+_STOP_BITS = {1: serial.STOPBITS_ONE, 2: serial.STOPBITS_TWO}
+_MOST_AT_ONCE = 4096
+log = structlog.get_logger()
+
+
+class SerialError(MeethubError):
+    """Something between hub and cable went wrong."""
+
+
+@dataclass(frozen=True)
+class SerialLimits:
+    """Seconds. quiet_s: no bytes for so long ends the visit (the device was switched off).
+
+    gather_s: pause between two reads of a device that talks all the time, so that its bytes come in
+    pieces and not one by one. first_retry_s, last_retry_s: how often a missing port is looked for.
+    """
+
+    quiet_s: float = 10
+    gather_s: float = 0.05
+    first_retry_s: float = 0.2
+    last_retry_s: float = 5
+
+
+@dataclass
+class SerialFacts:
+    """How it stands with the port."""
+
+    open: bool = False
+    opened_times: int = 0
+    bytes: int = 0
+    problem: SerialError | None = None
+
+
+class SerialPort:
+    """One port with one kind of device on it. `run` goes on until it is cancelled.
+
+    port: a path that stays the same, such as /dev/serial/by-id/…; it may appear later.
+    """
+
+    def __init__(  # noqa: PLR0913 (the port, what is on it, who listens; the rest has defaults)
+        self,
+        port: Path | str,
+        driver: type[Driver],
+        device: Device,
+        listener: Listener,
+        *,
+        limits: SerialLimits | None = None,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> None:
+        if driver.serial is None:
+            raise SerialError("driver-not-serial", driver.name)
+        self.facts = SerialFacts()
+        self._path = os.fspath(port)
+        self._driver = driver
+        self._device = device
+        self._listener = listener
+        self._limits = limits or SerialLimits()
+        self._allowed = allowed
+
+    async def run(self) -> None:
+        """Opens the port whenever it is there, and hands on what comes, until cancelled."""
+        retry_s = self._limits.first_retry_s
+        while True:
+            opened = self._opened() if self._allowed() else None
+            if opened is not None:
+                retry_s = self._limits.first_retry_s
+                with opened:
+                    await self._listen(opened)
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, self._limits.last_retry_s)
+
+    def _opened(self) -> serial.Serial | None:
+        """The open port; None while it is missing, taken or forbidden."""
+        try:
+            port = open_port(self._path, self._driver)
+        except (serial.SerialException, OSError, ValueError) as error:
+            self._failed(problem_of(error))
+            return None
+        self.facts.open, self.facts.problem = True, None
+        self.facts.opened_times += 1
+        log.info("port-opened", driver=self._driver.name)
+        return port
+
+    def _failed(self, problem: SerialError) -> None:
+        known = self.facts.problem is not None and self.facts.problem.code == problem.code
+        self.facts.problem = problem
+        if not known:  # said once, not at every attempt
+            log.warning(problem.code, driver=self._driver.name)
+
+    async def _listen(self, port: serial.Serial) -> None:
+        """Until the cable is pulled out; what was read before is handed on."""
+        connection = Connection(port, self._driver, self._device, self._listener, self._limits)
+        try:
+            await connection.run()
+        except SerialError as problem:
+            self._failed(problem)
+        finally:
+            self.facts.open = False
+            self.facts.bytes += connection.bytes
+
+
+def open_port(path: str, driver: type[Driver]) -> serial.Serial:
+    """The port with the settings of the driver, for us alone, reading without waiting."""
+    assert driver.serial is not None
+    baud, data_bits, parity, stop_bits = driver.serial
+    return serial.Serial(
+        path,
+        baudrate=baud,
+        bytesize=_BYTE_SIZE[data_bits],
+        parity=_PARITY[parity],
+        stopbits=_STOP_BITS[stop_bits],
+        timeout=0,
+        write_timeout=0,
+        exclusive=True,
+    )
+
+
+def problem_of(error: Exception) -> SerialError:
+    """port-missing, port-forbidden, port-taken or port-failed."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, FileNotFoundError) or number == 2:  # noqa: PLR2004 (ENOENT in pyserial's own error)
+        return SerialError("port-missing")
+    if isinstance(error, PermissionError) or number == 13:  # noqa: PLR2004 (EACCES)
+        return SerialError("port-forbidden")
+    if number in (11, 16):  # EAGAIN: another program holds the lock; EBUSY
+        return SerialError("port-taken")
+    return SerialError("port-failed", type(error).__name__)
+
+
+class Connection:
+    """An open port until it is gone: visits begin with the first byte and end with quiet."""
+
+    def __init__(
+        self,
+        port: serial.Serial,
+        driver: type[Driver],
+        device: Device,
+        listener: Listener,
+        limits: SerialLimits,
+    ) -> None:
+        self.bytes = 0
+        self._port = port
+        self._driver = driver
+        self._device = device
+        self._listener = listener
+        self._limits = limits
+        self._visit: Visit | None = None
+        self._pending = b""
+
+    async def run(self) -> None:
+        """Returns when the port is gone; SerialError("frame-not-stored") when the hub cannot take more."""
+        descriptor = self._port.fileno()
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        try:
+            while True:
+                loop.add_reader(descriptor, ready.set)
+                try:
+                    async with asyncio.timeout(self._limits.quiet_s):
+                        await ready.wait()
+                except TimeoutError:
+                    self._close_visit()
+                    continue
+                loop.remove_reader(descriptor)  # a closed pty is ready for ever; a stream is every 13 ms
+                ready.clear()
+                if not self._read():
+                    return
+                if self._driver.stream:
+                    await asyncio.sleep(self._limits.gather_s)
+        finally:
+            loop.remove_reader(descriptor)
+            self._close_visit()
+
+    def _read(self) -> bool:
+        """Hands on what is there; False when the cable was pulled out."""
+        try:
+            # never more than is there: pyserial would lose it, should the end follow
+            data = self._port.read(min(max(self._port.in_waiting, 1), _MOST_AT_ONCE))
+        except (serial.SerialException, OSError):
+            return False
+        if data:
+            self._received(bytes(data))
+        return bool(data) or self._port.is_open
+
+    def _received(self, data: bytes) -> None:
+        self.bytes += len(data)
+        if self._visit is None:
+            self._visit = Visit(self._device, self._driver)
+            self._listener.opened(self._visit)
+        try:
+            answer = self._listener.received(self._visit, "serial", data)
+        except Exception as error:
+            code = error.code if isinstance(error, MeethubError) else type(error).__name__
+            raise SerialError("frame-not-stored", code) from error
+        if answer:
+            self._port.write(answer)
+
+    def _close_visit(self) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            self._listener.closed(visit)
