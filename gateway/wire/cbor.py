@@ -1,11 +1,12 @@
 """Deterministic CBOR (RFC 8949, section 4.2.1) for the few types that the wire format uses.
 
-Integers within 64 bits, byte strings, text, arrays, tags, true, false and null; one map from small
-integers is read, for the COSE header. The decoder takes exactly what the encoder writes: shortest
+Integers within 64 bits, byte strings, text, arrays, true, false, null and the one tag of COSE_Sign1; a map
+from small integers is read, for the COSE header. The decoder takes exactly what the encoder writes: shortest
 heads, definite lengths, no trailing bytes. So every accepted message has one form only.
 """
 
 MAX_DEPTH = 12
+TAGS = (18,)  # COSE_Sign1
 _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 # First bytes of a character beyond ASCII: from, to, size, and what its second byte may be.
 _LEADS = (
@@ -62,7 +63,7 @@ def encode(item: object, depth: int = 0) -> bytes:
         return head(_TEXT, len(text)) + text
     if isinstance(item, (list, tuple)):
         return head(_ARRAY, len(item)) + b"".join([encode(part, depth + 1) for part in item])
-    if isinstance(item, Tagged):
+    if isinstance(item, Tagged) and item.tag in TAGS:
         return head(_TAG, item.tag) + encode(item.value, depth + 1)
     raise CborError("no CBOR form for this type")
 
@@ -96,10 +97,10 @@ def decode_at(data: bytes, at: int, depth: int = 0) -> tuple[object, int]:
         return _array(data, at, number, depth)
     if major == _MAP:
         return _map(data, at, number, depth)
-    if major == _TAG:
+    if major == _TAG and number in TAGS:
         value, at = decode_at(data, at, depth + 1)
         return Tagged(number, value), at
-    raise CborError("floats and other simple values are not used")
+    raise CborError("floats, other simple values and other tags are not used")
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
