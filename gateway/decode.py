@@ -134,15 +134,15 @@ def _driver(name: object) -> type[Driver]:
 
 
 def _frames(data: dict[str, Any], driver: type[Driver]) -> list[tuple[int, Frame]]:
-    """All that the driver hears, in order: what was read, then what the device sent by itself or in answer."""
+    """All that the driver hears, in order: what was read, what the device sent, what it answered."""
     if "advertisement" in data:
         _advertisement(data["advertisement"])
         raise DecodeError("input-unsupported", "this driver hears no advertisements")
-    if ("stream" in data) != driver.stream:
+    if ("received" if driver.stream else "stream") in data:
         raise DecodeError(
             "input-unsupported", "this driver hears " + ("a stream" if driver.stream else "no stream")
         )
-    frames = [(index, frame) for index, frame in _pairs(data.get("reads", []), "reads")]
+    frames = _pairs(data.get("reads", []), "reads")
     frames += _pairs(data.get("received", []), "received")
     if "stream" in data:
         frames.append((0, Frame("serial", 0, _octets(data["stream"], "stream"))))
@@ -202,11 +202,14 @@ def _advertisement(item: object) -> None:
 
 def _device(item: object) -> dict[str, str]:
     """What the line says of the device; null and absent are the same."""
-    if not isinstance(item, dict) or not all(
-        value is None or isinstance(value, str) for value in item.values()
-    ):
+    if not isinstance(item, dict) or not all(value is None or _is_text(value) for value in item.values()):
         raise DecodeError("line-invalid", "device: an object of texts is needed")
     return {name: value for name, value in item.items() if value is not None}
+
+
+def _is_text(item: object) -> bool:
+    """JSON can hold half characters (lone surrogates), which no UTF-8 can."""
+    return isinstance(item, str) and item.encode(errors="replace").decode() == item
 
 
 def _moment(item: object) -> str | None:
