@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -226,7 +226,7 @@ def _requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
         found = x509.load_pem_x509_csr(request)
         key = found.public_key()
         genuine = found.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise AuthorityError("request-invalid", type(error).__name__) from None
     if not genuine or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise AuthorityError("request-invalid", "signed by its own P-256 key")
@@ -259,7 +259,7 @@ def _private_key(file: Path) -> ec.EllipticCurvePrivateKey:
         )
     try:
         found = serialization.load_pem_private_key(file.read_bytes(), None)
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
         raise AuthorityError("certificate-unreadable", f"key file: {type(error).__name__}") from None
     if not isinstance(found, ec.EllipticCurvePrivateKey):
         raise AuthorityError("certificate-unreadable", "not a P-256 key")
