@@ -1,4 +1,4 @@
-"""Portable tests import their helpers by plain name, as MicroPython's runner does."""
+"""For pytest only: portable tests import their helpers by name, as MicroPython's runner lets them."""
 
 import sys
 from pathlib import Path

@@ -1,0 +1,6 @@
+"""The builders of device bytes are shared with the portable tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "portable"))
