@@ -15,7 +15,6 @@ from gateway.wire import cose, shape
 from gateway.wire.cbor import CborError, decode, decode_at
 from gateway.wire.envelope import (
     FAMILY,
-    Contents,
     Sealed,
     check_complete,
     digest,
@@ -24,9 +23,6 @@ from gateway.wire.envelope import (
 )
 from gateway.wire.errors import MeethubError, WireError
 from gateway.wire.state import AFTER_ACTION, AFTER_TIME, NEVER
-
-# What a signed 64-bit column of both databases holds; a hub reaches none of these numbers in its life.
-MAX_NUMBER = (1 << 63) - 1
 
 # When the same bytes may be taken after all; every other code is final for them. Damaged or missing
 # disclosures are not covered by the signature, so the next copy of the same envelope may be whole.
@@ -42,7 +38,6 @@ _CHECKED = frozenset(
     {
         "signature-invalid",
         "payload-invalid",
-        "envelope-limits",
         "envelope-incomplete",
         "disclosure-mismatch",
         "disclosures-unreadable",
@@ -58,9 +53,15 @@ class VerifyError(MeethubError):
     signed bytes) as received, as far as they can be read; nothing of it is verified.
     """
 
-    def __init__(self, code: str, detail: str = "", place: tuple[bytes, int, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        place: tuple[bytes, int, bytes] | None = None,
+        retry: str | None = None,
+    ) -> None:
         super().__init__(code, detail)
-        self.retry = _RETRY.get(code, NEVER)
+        self.retry = retry or _RETRY.get(code, NEVER)
         self.checked = code in _CHECKED
         self.place = place
 
@@ -114,8 +115,6 @@ def verify_envelope(raw: bytes, hub: str, key_of: Callable[[bytes], KnownKey | N
         raise _unreadable(raw, hub, key_of, error) from None
     place = (sealed.kid, sealed.sequence, sealed.hash)
     _check_signature(sealed.part, hub, key_of(sealed.kid), place)
-    if not _storable(sealed):
-        raise VerifyError("envelope-limits", place=place)
     try:
         check_complete(sealed, disclosures)
     except WireError as error:
@@ -170,7 +169,7 @@ def _place(payload: bytes, kid: bytes, signed_hash: bytes) -> tuple[bytes, int, 
     """Which envelope a payload claims to be, where at least its sequence can be read."""
     try:
         row = shape.array(decode(payload))
-        return (kid, shape.integer(row[0], 1, MAX_NUMBER), signed_hash) if row else None
+        return (kid, shape.integer(row[0], 1), signed_hash) if row else None
     except (CborError, WireError):
         return None
 
@@ -180,14 +179,3 @@ def _algorithm(part: cose.Sign1) -> object:
     if cose.ALGORITHM in part.header:
         return part.header[cose.ALGORITHM]
     return part.unprotected.get(cose.ALGORITHM) if isinstance(part.unprotected, dict) else None
-
-
-def _storable(sealed: Sealed) -> bool:
-    """Whether both databases can hold it: 63-bit numbers, and text without NUL (PostgreSQL has none)."""
-    return sealed.sequence <= MAX_NUMBER and (sealed.contents is None or _fits(sealed.contents))
-
-
-def _fits(contents: Contents) -> bool:
-    moment = contents.sealed_at
-    numbers = (contents.statements, moment.mono_ms, moment.wall_ms or 0)
-    return all(number <= MAX_NUMBER for number in numbers) and "\0" not in (contents.reason or "")

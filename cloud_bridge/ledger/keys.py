@@ -1,0 +1,61 @@
+"""New signing keys of a hub: named in an envelope by the key before, or asked for over its TLS identity."""
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection, update
+
+from cloud_bridge.ledger.origin import Origin, of
+from cloud_bridge.registry import LIVE, Registry, RegistryError
+from cloud_bridge.schema import hub_keys
+from gateway.wire.errors import MeethubError
+from gateway.wire.items import NextKey, next_key_proof
+from gateway.wire.measurement import key_id
+from gateway.wire.state import open_key_request
+
+
+class NewKeyError(MeethubError):
+    """A new key is not registered; codes next-key-proof, next-key-not-live, key-known, hub-…"""
+
+
+def named(connection: Connection, source: Origin, item: NextKey, now_ms: int) -> None:
+    """A *next key* item: the live key names its successor, which is live from now on.
+
+    A key that is registered already is old news. A retired, forked or revoked key names nobody.
+    """
+    _check_proof(source.hub, item.public_key, item.proof)
+    known = of(connection, key_id(item.public_key))
+    if known is not None and (known.hub, known.public_key) == (source.hub, item.public_key):
+        return
+    if source.key_status != LIVE or source.suspended or source.revoked:
+        raise NewKeyError("next-key-not-live")
+    _register(connection, source.hub, source.household, item.public_key, now_ms)
+
+
+def requested(connection: Connection, hub: str, raw: bytes, now_ms: int) -> bytes:
+    """A key request that came over this hub's TLS identity: the id of the key that is live now.
+
+    NewKeyError or WireError otherwise. The key before is retired: what it sealed is still taken in.
+    """
+    request = open_key_request(raw)
+    _check_proof(hub, request.public_key, request.proof)
+    found = Registry(connection).hub(hub)
+    if found is None:
+        raise NewKeyError("hub-unknown", hub)
+    return _register(connection, hub, found.household, request.public_key, now_ms)
+
+
+def _check_proof(hub: str, public_key: bytes, proof: bytes) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(proof, next_key_proof(hub, public_key))
+    except (InvalidSignature, ValueError):
+        raise NewKeyError("next-key-proof", hub) from None
+
+
+def _register(connection: Connection, hub: str, household: str, public_key: bytes, now_ms: int) -> bytes:
+    kid = key_id(public_key)
+    try:
+        Registry(connection).add_key(kid, hub, public_key, now_ms)
+    except RegistryError as error:
+        raise NewKeyError(error.code, hub) from None
+    connection.execute(update(hub_keys).where(hub_keys.c.kid == kid).values(household=household))
+    return kid
