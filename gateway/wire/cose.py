@@ -30,7 +30,8 @@ class Sign1:
         self.signature = signature
 
     def to_be_signed(self, external_aad: bytes) -> bytes:
-        return sig_structure(self.protected, external_aad, self.payload)
+        """What the signature covers; an empty protected header counts as no bytes, however it was written."""
+        return sig_structure(self.protected if self.header else b"", external_aad, self.payload)
 
 
 def sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
