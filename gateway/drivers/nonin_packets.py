@@ -121,7 +121,7 @@ class Cutter:
 
     def _spot(self, data: bytes, at: int) -> tuple[int, Cut | None]:
         header = data[at : at + _HEADER]
-        if (len(header) > 1 and header[1] != 2) or (len(header) > 4 and header[4] != 0):
+        if not _may_be_spot(header):
             return 1, None
         if len(header) < _HEADER:
             return 0, None
@@ -157,11 +157,16 @@ def df8_numbers(data: bytes, at: int = 0) -> tuple[int, int]:
 
 
 def _no_end(whole: bytes) -> tuple[int, Cut | None]:
-    """A df13 record without its end byte: bytes were lost when another record begins inside it."""
-    for at in range(_HEADER, len(whole) - 4):
-        if whole[at : at + 2] == b"\x00\x02" and whole[at + 4] == 0:
+    """A df13 record without its end byte: bytes were lost where another record begins inside it."""
+    for at in range(_HEADER, len(whole)):
+        if _may_be_spot(whole[at : at + _HEADER]):
             return at, Cut("df13", whole[:at], _SHORT)
     return len(whole), Cut("df13", whole, _GARBLED)
+
+
+def _may_be_spot(header: bytes) -> bool:
+    """True for the beginning of a df13 record, as far as its bytes are there."""
+    return header[:2] in (b"\x00", b"\x00\x02") and header[4:5] in (b"", b"\x00")
 
 
 def _frame_good(data: bytes, at: int, form: str) -> bool:
