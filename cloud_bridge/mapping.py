@@ -8,7 +8,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
 import simplejson
@@ -119,7 +119,8 @@ def _value(said: object) -> Value:
 def _placed(reading: Reading, received: datetime) -> tuple[datetime, list[str]]:
     """The device's time, in the zone of the arrival, when both agree; else the arrival, and that is said."""
     if reading.device_time is not None:
-        told = _moment(reading.device_time, DEVICE_TIME, "device_time").replace(tzinfo=received.tzinfo)
+        zone = UTC if ("device-time", "utc") in reading.context else received.tzinfo
+        told = _moment(reading.device_time, DEVICE_TIME, "device_time").replace(tzinfo=zone)
         if abs(_ms(received) - _ms(told)) <= NEAR / timedelta(milliseconds=1):
             return min(told, received), []
     return received, [RECEIVED_NOTE]
