@@ -29,9 +29,9 @@ class Ticket:
             ticket = Ticket(identifier["system"], identifier["value"], resource["subject"]["reference"])
         except (KeyError, IndexError, TypeError):
             return None
-        words = (ticket.system, ticket.value)
-        plain = all(isinstance(word, str) and IDENTIFIER.fullmatch(word) for word in words)
-        return ticket if plain and SUBJECT.fullmatch(ticket.subject) else None
+        patterns = ((ticket.system, IDENTIFIER), (ticket.value, IDENTIFIER), (ticket.subject, SUBJECT))
+        plain = all(isinstance(word, str) and pattern.fullmatch(word) for word, pattern in patterns)
+        return ticket if plain else None
 
     def condition(self) -> str:
         """The value of If-None-Exist (FHIR R4 http.html#ccreate); the patterns above keep it a plain text."""

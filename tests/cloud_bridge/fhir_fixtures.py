@@ -1,6 +1,8 @@
 """What the tests of rendering and delivery share: measurements, and a server that answers any bytes."""
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -111,11 +113,12 @@ def measurements(draw: st.DrawFn) -> Measured:
 class RawServer:
     """Reads a request and answers the bytes it is told to, whatever they are; then hangs up."""
 
-    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+    def __init__(self, answer: Callable[[bytes], bytes], tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listening.getsockname()[1]
-        self.base_url = f"http://127.0.0.1:{self.port}/fhir"
+        self.base_url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/fhir"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -130,17 +133,16 @@ class RawServer:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            with connection:
+            with connection, contextlib.suppress(OSError):  # the client has hung up first
+                connection.settimeout(5)
+                if self._tls:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
-        try:
-            connection.sendall(self.answer(request_of(connection)))
-            connection.shutdown(socket.SHUT_WR)
-            connection.recv(1)
-        except OSError:
-            pass  # the client has hung up first
+        connection.sendall(self.answer(request_of(connection)))
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
 
 
 def request_of(connection: socket.socket) -> bytes:
