@@ -19,9 +19,10 @@ from gateway.wire.errors import MeethubError
 # A whole upward message is 48 KiB at most (docs/wire-format.md); the rest is room for topics and headers.
 MAX_PAYLOAD_BYTES = 64 * 1024
 # How many messages the broker hands the bridge before the first is acknowledged: the intake's back-pressure.
-MAX_UNACKNOWLEDGED = 128
-# A bridge that has not acknowledged by then gets the message again; commits take milliseconds.
-ACKNOWLEDGE_WAIT_S = 60
+MAX_UNACKNOWLEDGED = 64
+# A bridge that has not acknowledged by then gets the message again. Commits take milliseconds; and after a
+# crash of the broker the message it had just handed out comes again only when this time is over (measured).
+ACKNOWLEDGE_WAIT_S = 10
 MAX_STORE_BYTES = 1024**3
 
 ISSUER, AUTH, SYS, KEEPER = "issuer", "auth", "sys", "keeper"
@@ -140,7 +141,7 @@ accounts {{
 system_account: SYS
 
 authorization {{
-  timeout: 5
+  timeout: 2
   auth_callout {{
     issuer: {public[ISSUER]}
     account: AUTH

@@ -2,7 +2,8 @@
 
 A message is acknowledged only when the bridge says so, after its commit: until then the broker keeps it and
 hands it out again after a break. The broker hands out a bounded number before the first is acknowledged;
-that, and a bounded queue in front of the bridge, is the back-pressure. Messages of one hub come in order.
+that, and a bounded queue in front of the bridge, is the back-pressure. Messages of one hub come in order,
+except those that come again after a break.
 
 Each connection gets a paho client of its own, so an acknowledgement can never reach another connection,
 where the same number would mean another message.

@@ -4,6 +4,7 @@
 names, and stands behind the same tests (`RIGS`).
 """
 
+import json
 import queue
 import socket
 import ssl
@@ -95,6 +96,16 @@ class Rig:
 
     def log(self) -> str:
         return (self.directory / "broker" / "callout.log").read_text()
+
+    def waits_at_most_s(self) -> float:
+        """How long the broker keeps what no bridge took; 0 for ever, also while it has no stream yet."""
+        record = (
+            self.directory / "broker" / "store" / "jetstream" / "HUBS" / "streams" / "$MQTT_msgs" / "meta.inf"
+        )
+        try:
+            return float(json.loads(record.read_text())["max_age"]) / 1e9
+        except (OSError, ValueError):
+            return 0.0
 
     def revoke(self, hub: str) -> None:
         with self.engine.begin() as connection:
