@@ -59,7 +59,7 @@ class SerialPort:
     port: a path that stays the same, such as /dev/serial/by-id/…; it may appear later.
     """
 
-    def __init__(  # noqa: PLR0913 (the port, what is on it, who listens; the rest has defaults)
+    def __init__(
         self,
         port: Path | str,
         driver: type[Driver],
@@ -85,9 +85,10 @@ class SerialPort:
         while True:
             opened = self._opened() if self._allowed() else None
             if opened is not None:
-                retry_s = self._limits.first_retry_s
                 with opened:
                     await self._listen(opened)
+                if self.facts.problem is None:
+                    retry_s = self._limits.first_retry_s
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, self._limits.last_retry_s)
 
@@ -140,9 +141,9 @@ def open_port(path: str, driver: type[Driver]) -> serial.Serial:
 def problem_of(error: Exception) -> SerialError:
     """port-missing, port-forbidden, port-taken or port-failed."""
     number = getattr(error, "errno", None)
-    if isinstance(error, FileNotFoundError) or number == 2:  # noqa: PLR2004 (ENOENT in pyserial's own error)
+    if isinstance(error, FileNotFoundError) or number == 2:
         return SerialError("port-missing")
-    if isinstance(error, PermissionError) or number == 13:  # noqa: PLR2004 (EACCES)
+    if isinstance(error, PermissionError) or number == 13:
         return SerialError("port-forbidden")
     if number in (11, 16):  # EAGAIN: another program holds the lock; EBUSY
         return SerialError("port-taken")

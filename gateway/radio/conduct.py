@@ -158,12 +158,11 @@ class RadioVisit:
             return await ask()
 
     async def _pair(self) -> None:
-        address = self._device.address
-        if not self._pairing_open(address):
-            raise RadioError("bond-lost" if self._line.bonded else "pairing-needed")
+        """Only without a bond: who comes without the one we hold may be another device with this address."""
         if self._line.bonded:
-            await self._line.forget()
-            raise RadioError("bond-lost", "forgotten here too; the next connection pairs anew")
+            raise RadioError("bond-lost")
+        if not self._pairing_open(self._device.address):
+            raise RadioError("pairing-needed")
         try:
             await self._line.pair()
         except RadioError as error:

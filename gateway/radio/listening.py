@@ -172,7 +172,7 @@ class Radio:
         log.warning("visit-failed", driver=device.driver.name, code=error.code, detail=error.detail)
 
     async def _visited(self, device: BluetoothDevice, found: BLEDevice, facts: DeviceFacts) -> int:
-        line = await self._connected(device, found, facts)
+        line = await self._connected(found, facts)
         try:
             conduct = RadioVisit(line, device, self._listener, self.limits, self._time, self._pairing_open)
             try:
@@ -185,7 +185,7 @@ class Radio:
         finally:
             await line.close()
 
-    async def _connected(self, device: BluetoothDevice, found: BLEDevice, facts: DeviceFacts) -> BleakLine:
+    async def _connected(self, found: BLEDevice, facts: DeviceFacts) -> BleakLine:
         line = BleakLine(found, self._backend, self.limits)
         async with self._connecting:
             try:
@@ -194,31 +194,46 @@ class Radio:
                 # Linux drops a connection whose encryption the device refuses. Once may be noise.
                 if error.code != "dropped-at-encryption":
                     raise
-                if not facts.failures:
-                    raise RadioError("connect-failed", error.detail) from error
-                if self._pairing_open(device.address):
-                    await line.forget()
-                raise RadioError("bond-lost", error.detail) from error
+                code = "bond-lost" if facts.failures else "connect-failed"
+                raise RadioError(code, error.detail) from error
         return line
 
     async def pair(self, address: str, driver: type[Driver], timeout_s: float = 60) -> Device:
-        """Finds the device with this address, bonds with it and says what it is.
+        """Finds the device with this address, bonds with it anew and says what it is.
 
-        For the command line and the page; opening the pairing window is the caller's. RadioError:
-        device-not-found, pairing-failed, or what a visit can end with.
+        For the command line and the page: a person asks for it, so a bond that is there already is given
+        up. Opening the pairing window is the caller's. RadioError: device-not-found, pairing-failed, or
+        what a visit can end with.
         """
-        wanted = BluetoothDevice(address, driver, address)
-        line = BleakLine(await self._found(address, timeout_s), self._backend, self.limits)
-        async with self._connecting:
-            await line.connect()
+        known = self._devices.get(address.upper())
+        facts = self.facts.devices[known.identity] if known else DeviceFacts()
+        facts.busy = True  # no visit in between
         try:
-            if not line.bonded:
-                await line.pair()
-            return await device_of(line, wanted)
+            async with asyncio.timeout(timeout_s):
+                line = await self._unbonded_line(address)
+        except TimeoutError:
+            raise RadioError("device-not-found") from None
+        finally:
+            facts.busy = False
+        try:
+            await line.pair()
+            return await device_of(line, BluetoothDevice(address, driver, address))
+        except RadioError as error:
+            raise RadioError("pairing-failed", error.detail) from error
         finally:
             await line.close()  # A&D: leaving right after the bond ends the device's pairing mode
 
-    async def _found(self, address: str, timeout_s: float) -> BLEDevice:
+    async def _unbonded_line(self, address: str) -> BleakLine:
+        line = BleakLine(await self._found(address), self._backend, self.limits)
+        if line.bonded:
+            await line.forget()  # BlueZ then has to discover it again
+            line = BleakLine(await self._found(address), self._backend, self.limits)
+        async with self._connecting:
+            await line.connect()
+        return line
+
+    async def _found(self, address: str) -> BLEDevice:
+        """Waits until the device with this address advertises."""
         found: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()
 
         def heard(device: BLEDevice, _: AdvertisementData) -> None:
@@ -226,9 +241,7 @@ class Radio:
                 found.set_result(device)
 
         try:
-            async with asyncio.timeout(timeout_s), self._scanner(heard):
+            async with self._scanner(heard):
                 return await found
-        except TimeoutError:
-            raise RadioError("device-not-found") from None
-        except BleakError as error:
-            raise RadioError("adapter-missing", str(error)) from error
+        except (BleakError, OSError, EOFError) as error:
+            raise RadioError("adapter-missing", type(error).__name__) from error

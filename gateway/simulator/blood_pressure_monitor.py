@@ -73,6 +73,7 @@ class BloodPressureMonitor:
         self.truth = TruthLog(directory / "truth.jsonl", "blood-pressure-monitor")
         self.memory = MeterMemory(directory / "memory.json", timedelta(seconds=self.options.clock_offset_s))
         self.pairing = False
+        self._news = False  # something measured that no hub has confirmed
         self._directory = directory
         self._controller = Controller(self.name, link=air)
         self._device = Device(
@@ -155,6 +156,7 @@ class BloodPressureMonitor:
             values={**values, "pulse-rate": pulse},
         )
         self._measured.set()
+        self._news = True
         await self.open_window()
         return record
 
@@ -271,7 +273,7 @@ class BloodPressureMonitor:
 
     def _gone(self, reason: int) -> None:
         self.truth.write("disconnected", reason=reason)
-        if self.pairing or (self._window is not None and self.memory.records):
+        if self.pairing or (self._window is not None and self._news):
             self._spawn(self._advertise())
 
     def _subscribed(self, connection: Connection, _notify: bool, indicate: bool) -> None:  # noqa: FBT001 (bumble's signature)
@@ -292,6 +294,7 @@ class BloodPressureMonitor:
                     return
                 sent.add(record.number)
                 wait_s = self.options.hang_up_after_s
+            self._news = False
             if await self._nothing_for(wait_s, gone):
                 break
         gone.cancel()
@@ -299,7 +302,8 @@ class BloodPressureMonitor:
 
     async def _nothing_for(self, seconds: float, gone: asyncio.Future[None]) -> bool:
         measured = asyncio.ensure_future(self._measured.wait())
-        await asyncio.wait({measured, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        waiting: set[asyncio.Future[Any]] = {measured, gone}
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         measured.cancel()
         return not self._measured.is_set()
 
