@@ -1,0 +1,138 @@
+"""What holds for all drivers together: the table, what they may send, what they may say."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.drivers import DRIVERS, decode_record, driver_named
+from gateway.drivers.base import Driver
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import Frame
+
+ROOT = Path(__file__).parents[2]
+ROOM = ROOT / "gateway" / "drivers"
+# All that any driver may ever send to a device: the acknowledgement of a stored spot check.
+MAY_ANSWER = {"nonin-serial": {b"\x06"}, "blood-pressure": set()}
+NO_DRIVERS = {"__init__", "base", "fields", "nonin_packets"}
+
+
+def source(name: str) -> ast.Module:
+    return ast.parse((ROOM / f"{name}.py").read_text())
+
+
+def files() -> list[str]:
+    return sorted(path.stem for path in ROOM.glob("*.py"))
+
+
+def test_every_driver_file_is_in_the_table():
+    assert {driver.__module__.rsplit(".", 1)[1] for driver in DRIVERS} == set(files()) - NO_DRIVERS
+
+
+def test_names_are_unique_and_found():
+    names = [driver.name for driver in DRIVERS]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) for name in names)
+    assert [driver_named(name) for name in names] == list(DRIVERS)
+    assert driver_named("no-such-driver") is None
+
+
+def test_no_record_is_decoded_by_an_unknown_driver():
+    with pytest.raises(DecodeError) as caught:
+        decode_record("no-such-driver", [Frame("2a35", 0, b"")])
+    assert caught.value.code == "driver-unknown"
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_a_driver_hears_either_a_radio_or_a_cable(driver: type[Driver]):
+    assert bool(driver.services) != bool(driver.serial)
+    assert driver.version >= 1
+    assert all(re.fullmatch(r"[0-9a-f]{4}|[0-9a-f-]{36}", uuid) for uuid in driver.services + driver.subscribe)
+    if driver.serial:
+        baud, bits, parity, stops = driver.serial
+        assert (baud in {9600, 19200, 115200}, bits, parity, stops) == (True, 8, parity, 1)
+        assert parity in "NOE"
+
+
+def test_a_driver_without_code_hears_nothing():
+    driver = Driver()
+    with pytest.raises(NotImplementedError):
+        driver.received(Frame("2a35", 0, b""))
+    assert driver.finish() == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_no_driver_sends_anything_that_is_not_on_the_list(driver: type[Driver]):
+    """Every answer is a named constant of the driver's own file; each such constant is on the list."""
+    tree = source(driver.__module__.rsplit(".", 1)[1])
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.targets[0], ast.Name)
+    }
+    answers = [
+        keyword.value for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords if keyword.arg == "answer"
+    ]
+    assert all(isinstance(answer, ast.Name) for answer in answers)
+    sent = {constants[answer.id] for answer in answers}
+    assert sent == MAY_ANSWER[driver.name]
+    positional = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Record" and len(n.args) > 4]
+    assert positional == []
+    assert ".answer" not in (ROOM / f"{driver.__module__.rsplit('.', 1)[1]}.py").read_text()
+
+
+def test_drivers_import_only_portable_rooms():
+    for name in files():
+        for node in ast.walk(source(name)):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module.startswith(("gateway.drivers", "gateway.wire")), name
+            assert not isinstance(node, ast.Import), name
+
+
+def notes_in_code() -> set[str]:
+    """Every note that a driver can emit: the last text of the rows of tables named …NOTES, and what is appended."""
+    found: set[str] = set()
+    for name in files():
+        for node in ast.walk(source(name)):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.endswith("_NOTES"):
+                found |= {row.elts[-1].value for row in node.value.elts}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append" and ast.unparse(node.func.value) == "notes":
+                found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return found
+
+
+def section(title: str) -> str:
+    text = (ROOT / "docs" / "vocabulary.md").read_text()
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """The table rows of a section of docs/vocabulary.md, by the word in their first column."""
+    lines = [line for line in section(title).splitlines() if line.startswith("| `")]
+    return {cells[0].strip("`"): cells[1:] for cells in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)}
+
+
+def test_every_note_stands_in_the_vocabulary_in_two_languages():
+    listed = rows("Notes")
+    assert notes_in_code() >= {"irregular-pulse", "low-perfusion", "clock-not-set", "implausible"}
+    assert notes_in_code() <= set(listed)
+    assert all(len(cells) >= 2 and all(cells[:2]) for cells in listed.values())
+
+
+def test_every_kind_value_and_reason_of_a_driver_stands_in_the_vocabulary():
+    texts = {node.value for name in files() for node in ast.walk(source(name)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    kinds, reasons = rows("Kinds and values"), rows("Absent reasons")
+    assert {"blood-pressure", "oximetry"} <= texts & set(kinds)
+    for value in ("systolic", "diastolic", "mean-arterial", "pulse-rate", "spo2"):
+        assert value in texts
+        assert value in section("Kinds and values")
+    used = {"not-a-number", "positive-infinity", "negative-infinity", "error", "unknown"}
+    assert used <= texts & set(reasons)
+    assert "device-time" in rows("Context")
+    assert {"spot", "stored"} <= texts & set(rows("Origins"))
+
+
+def test_every_error_code_of_a_driver_stands_in_the_vocabulary():
+    codes = {"frame-short", "frame-garbled", "checksum-wrong", "driver-unknown", "line-invalid", "input-unsupported"}
+    assert set(rows("Errors")) == codes
