@@ -71,9 +71,7 @@ def set_up(place: Place, connection: Connection, ports: broker.Ports, hosts: tup
     (place.directory / SETTINGS).write_text(settings)
 
 
-def enrol(
-    place: Place, connection: Connection, request: str, household: str, now_ms: int
-) -> dict[str, str]:
+def enrol(place: Place, connection: Connection, request: str, household: str, now_ms: int) -> dict[str, str]:
     """Take a hub's request (the JSON of `meethub-gateway init`) and answer it with what the hub needs.
 
     The request carries the hub id, its public signing key and a certificate request for its TLS key. A hub

@@ -70,15 +70,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from gateway.config import load  # noqa: PLC0415 (each command loads only what it needs)
-    from gateway.daemon import run  # noqa: PLC0415
+    from gateway.config import load
+    from gateway.daemon import run
 
     run(load(chosen.config))
     return OK
 
 
 def _decode(chosen: argparse.Namespace) -> int:
-    from gateway import decode  # noqa: PLC0415
+    from gateway import decode
 
     if chosen.list:
         names = decode.driver_names()
@@ -92,8 +92,8 @@ def _decode(chosen: argparse.Namespace) -> int:
 
 
 def _outbox(chosen: argparse.Namespace) -> int:
-    from gateway.config import load  # noqa: PLC0415
-    from gateway.outbox import Outbox  # noqa: PLC0415
+    from gateway.config import load
+    from gateway.outbox import Outbox
 
     config = load(chosen.config)
     outbox = Outbox.look(config.data / "outbox.sqlite")
@@ -108,7 +108,7 @@ def _outbox(chosen: argparse.Namespace) -> int:
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
-    from gateway.doctor import examine  # noqa: PLC0415
+    from gateway.doctor import examine
 
     findings = examine(chosen.config)
     if chosen.json:
@@ -122,8 +122,8 @@ def _doctor(chosen: argparse.Namespace) -> int:
 
 
 def _init(chosen: argparse.Namespace) -> int:
-    from gateway.config import load  # noqa: PLC0415
-    from gateway.daemon import enrolment_request  # noqa: PLC0415
+    from gateway.config import load
+    from gateway.daemon import enrolment_request
 
     if (chosen.hub is None) != (chosen.data is None):
         print("Give --hub and --data together, or neither.", file=sys.stderr)
@@ -136,9 +136,9 @@ def _init(chosen: argparse.Namespace) -> int:
 
 
 def _devices(chosen: argparse.Namespace) -> int:
-    from gateway.config import load  # noqa: PLC0415
-    from gateway.identities import configured  # noqa: PLC0415
-    from gateway.outbox import Outbox  # noqa: PLC0415
+    from gateway.config import load
+    from gateway.identities import configured
+    from gateway.outbox import Outbox
 
     config = load(chosen.config)
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -75,7 +75,9 @@ def _number(demand: str, low: float, high: float, default: float) -> Key:
 
 
 _PATH = ("a path", bool)
-_DRIVER = _text("a driver's name (meethub-gateway decode --list)", lambda name: driver_named(name) is not None)
+_DRIVER = _text(
+    "a driver's name (meethub-gateway decode --list)", lambda name: driver_named(name) is not None
+)
 SCHEMA: dict[str, dict[str, Key]] = {
     "hub": {
         "id": _text("letters, digits and dashes, at most 32", is_hub_id),
@@ -95,7 +97,9 @@ SCHEMA: dict[str, dict[str, Key]] = {
         "adapter": _text("hci0, hci1, … or none", bool, default="hci0"),
     },
     "bluetooth.device": {
-        "address": _text("six hex pairs", lambda text: bool(re.fullmatch("([0-9A-F]{2}:){5}[0-9A-F]{2}", text))),
+        "address": _text(
+            "six hex pairs", lambda text: bool(re.fullmatch("([0-9A-F]{2}:){5}[0-9A-F]{2}", text))
+        ),
         "driver": _DRIVER,
     },
     "serial.device": {
@@ -173,7 +177,7 @@ class _Checked:
                 self.refuse(name, key, "there is no such key; known: " + ", ".join(schema))
         return {key: self.value(name, key, rule, row) for key, rule in schema.items()}
 
-    def value(self, name: str, key: str, rule: Key, row: dict[str, Any]) -> Any:  # noqa: ANN401 (TOML values)
+    def value(self, name: str, key: str, rule: Key, row: dict[str, Any]) -> Any:
         if key not in row:
             if rule.required:
                 self.refuse(name, key, f"missing in [{name}]")

@@ -2,42 +2,201 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import BluetoothEntry, Config, SerialEntry
+from gateway.config import Config
 from gateway.dialogue import Dialogue
+from gateway.doctor import certificate_end
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver
 from gateway.hub import Hub
+from gateway.identities import bluetooth_device, serial_device
 from gateway.notify import notify, watchdog_interval_s
 from gateway.outbox import Outbox
+from gateway.pairing import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
 from gateway.sealer import Sealer
 from gateway.serial_port import SerialPort
-from gateway.signer import Signer
-from gateway.uplink import Arrived, Connected, Disconnected, Event, Uplink, UplinkSettings
-from gateway.wire.measurement import Device
+from gateway.signer import Signer, certificate_request
+from gateway.uplink import Arrived, Connected, Event, Uplink, UplinkSettings
+
+TICK_S = 1.0
+# Plugging the hub in is the installer's act: so long configured devices without a bond may pair.
+PAIRING_S = 600.0
+RENEW_BEFORE_DAYS = 30
+OUTBOX = "outbox.sqlite"
 
 log = structlog.get_logger()
 
 
+def run(config: Config, backend: Backend | None = None) -> None:
+    """Run the hub until SIGTERM or SIGINT. backend: another Bluetooth stack than the system's own."""
+    log_to_stderr(config.log_format)
+    asyncio.run(_Daemon(config, backend).run())
+
+
+def enrolment_request(hub: str, data: Path) -> dict[str, str]:
+    """What the bridge needs to enrol this hub; the keys are made here on first use and never leave.
+
+    certificate: "good", or "due" when there is none or it ends within a month.
+    """
+    signer = Signer.open(data)
+    end = certificate_end(data / "hub.pem")
+    due = end is None or (end - datetime.now(UTC)).days < RENEW_BEFORE_DAYS
+    return {
+        "hub": hub,
+        "public_key": signer.public_key.hex(),
+        "certificate_request": certificate_request(data, hub).decode(),
+        "certificate": "due" if due else "good",
+    }
+
+
 def log_to_stderr(form: str) -> None:
     """One line an event; events carry codes and short keys, never a reading, a name or a device address."""
-    renderer: Any = structlog.processors.JSONRenderer()
-    if form == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    text = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            text if form == "text" else structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(__import__("sys").stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+class _Daemon:
+    """Everything that runs at the same time in one hub."""
+
+    def __init__(self, config: Config, backend: Backend | None) -> None:
+        self._config = config
+        self._backend = backend
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._outbox = Outbox(config.data / OUTBOX, config.space_bytes)
+        self._clock = Clock()
+        self._uplink = Uplink(_uplink_settings(config), self._heard)
+        self._hub = self._build()
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _build(self) -> Hub:
+        config, outbox, now = self._config, self._outbox, self._clock.now
+        signer = Signer.open(config.data)
+        sealer = Sealer(outbox, signer, config.hub, now)
+        dialogue = Dialogue(config.hub, outbox, signer, config.state_key, now, self._uplink.publish)
+        return Hub(outbox, sealer, dialogue, self._clock, lambda: Signer.renew(config.data))
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        log.info("replayed", frames=self._hub.replay())
+        self._uplink.start()
+        tasks = [asyncio.ensure_future(work) for work in (self._keep_ticking(), *self._listeners())]
+        notify("READY=1")
+        try:
+            await self._until_stopped(tasks)
+        finally:
+            notify("STOPPING=1")
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._uplink.stop()
+            self._outbox.close()
+
+    async def _until_stopped(self, tasks: "list[asyncio.Future[None]]") -> None:
+        """A part that ends is a fault: the daemon ends too, and systemd starts it afresh."""
+        stopped = asyncio.ensure_future(self._stop.wait())
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done - {stopped}:
+            task.result()
+
+    async def _keep_ticking(self) -> None:
+        """Everything of the hub that time or a change sets in motion; the watchdog hears that it goes on."""
+        while True:
+            self._hub.wake.clear()
+            self._hub.tick()
+            notify("WATCHDOG=1")
+            try:
+                await asyncio.wait_for(self._hub.wake.wait(), min(TICK_S, watchdog_interval_s() or TICK_S))
+            except TimeoutError:
+                continue
+
+    def _heard(self, event: Event) -> None:
+        """From the uplink's threads onto the loop's."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._act, event)
+
+    def _act(self, event: Event) -> None:
+        if isinstance(event, Connected):
+            self._hub.online()
+        elif isinstance(event, Arrived):
+            self._hub.state_arrived(event.payload)
+        else:
+            log.info("uplink-down", code=event.code)
+            self._hub.offline()
+        self._hub.wake.set()
+
+    def _listeners(self) -> list[Coroutine[None, None, None]]:
+        works = [self._serial_port(number).run() for number in range(len(self._config.serial))]
+        if self._config.bluetooth and self._config.adapter != "none":
+            works.append(self._listen())
+        return works
+
+    def _serial_port(self, number: int) -> SerialPort:
+        entry = self._config.serial[number]
+        driver, device = _driver(entry.driver), serial_device(entry, self._outbox)
+        return SerialPort(entry.port, driver, device, self._hub, allowed=lambda: self._hub.may_visit(driver))
+
+    async def _listen(self) -> None:
+        """The radio, and beside it on BlueZ our own pairing agent: without one no device can bond."""
+        window = PairingWindow()
+        devices = []
+        for entry in self._config.bluetooth:
+            window.open_for(entry.address, PAIRING_S)
+            identity = bluetooth_device(entry).identity
+            devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity))
+        radio = Radio(
+            devices,
+            self._hub,
+            self._clock.wall,
+            self._backend,
+            lambda device: self._hub.may_visit(device.driver),
+            pairing_open=window.is_open,
+            adapter=self._config.adapter if self._backend is None else None,
+            mono_ms=self._clock.mono_ms,
+        )
+        if self._backend is not None:
+            await radio.run()
+            return
+        from gateway.pairing_agent import PairingAgent
+
+        async with PairingAgent(window):
+            await radio.run()
+
+
+def _driver(name: str) -> type[Driver]:
+    found = driver_named(name)
+    if found is None:
+        raise LookupError(name)  # the configuration was checked
+    return found
+
+
+def _uplink_settings(config: Config) -> UplinkSettings:
+    return UplinkSettings(
+        host=config.host,
+        port=config.port,
+        ca=config.ca,
+        certificate=config.certificate,
+        key=config.data / "tls.key",
+        hub=config.hub,
+        first_delay_s=config.first_delay_s,
+        longest_delay_s=config.longest_delay_s,
     )

@@ -14,8 +14,9 @@ from gateway.outbox import Effect, Outbox
 from gateway.signer import Signer, verify
 from gateway.wire import topics
 from gateway.wire.errors import WireError
+from gateway.wire.items import next_key_proof
 from gateway.wire.measurement import Moment, key_id
-from gateway.wire.state import NONCE_SIZE, Hello, State, external_aad, open_state
+from gateway.wire.state import NONCE_SIZE, Hello, KeyRequest, State, external_aad, open_state
 
 WINDOW = 8
 PATIENCE_MS = 60_000
@@ -77,7 +78,14 @@ class Dialogue:
         head = self._outbox.head(self.signer.kid)
         place = None if head is None else (head.kid, head.sequence, head.hash)
         hello = Hello(self._nonce, place, self._outbox.free_bytes(), now)
-        self._send(topics.up(self._hub, topics.HELLO), hello.encode())
+        if not self._send(topics.up(self._hub, topics.HELLO), hello.encode()):
+            self._hello_ms -= PATIENCE_MS  # the next tick tries again
+
+    def ask_for_key(self) -> None:
+        """Ask the bridge, over our TLS identity, to take our signing key; the proof shows that we hold it."""
+        public_key = self.signer.public_key
+        proof = self.signer.sign(next_key_proof(self._hub, public_key))
+        self._send(topics.up(self._hub, topics.KEY), KeyRequest(public_key, proof).encode())
 
     def arrived(self, raw: bytes) -> tuple[State, Effect] | None:
         """Act on a state if it is the bridge's, answers our newest hello and is newer than the last one."""
@@ -110,7 +118,7 @@ class Dialogue:
         return self._heard_ms + max(0, state.not_before_ms - state.bridge_ms)
 
     def _forget_answered(self, state: State) -> None:
-        """Listed or refused: no longer on its way. Sent before this hello and not listed: to be sent again."""
+        """Listed or refused: no longer on its way. Sent before this hello, not listed: to be sent again."""
         refused = {(refusal.kid, refusal.sequence) for refusal in state.refused}
         for place, sent in list(self._in_flight.items()):
             key = state.key(place[0])
@@ -119,7 +127,7 @@ class Dialogue:
                 del self._in_flight[place]
 
     def tick(self) -> None:
-        """Fill the window, and say hello when an answer is overdue. Cheap: call it whenever something changed."""
+        """Fill the window, and say hello when an answer is overdue. Cheap enough to call at every change."""
         if not self.connected:
             return
         now_ms = self._now().mono_ms

@@ -107,7 +107,7 @@ def _certificate(config: Config) -> str:
 
 def certificate_end(path: Path) -> datetime | None:
     """Until when this certificate is valid; None when there is none that can be read."""
-    from cryptography import x509  # noqa: PLC0415 (only the doctor reads certificates)
+    from cryptography import x509
 
     try:
         return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc

@@ -5,6 +5,8 @@ device bytes → `received`: captured (durable) → driver → record → sealer
 """
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -12,18 +14,30 @@ from gateway.clock import Clock
 from gateway.dialogue import Dialogue
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver, Record
-from gateway.outbox import Captured, Outbox, OutboxError
+from gateway.outbox import Captured, Effect, Outbox, OutboxError
 from gateway.sealer import Sealer
+from gateway.signer import Signer
 from gateway.visit import Visit
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import DeviceStatus, Frame, Lost, Status
 from gateway.wire.measurement import Device, Moment
+from gateway.wire.state import State
 
 SOFTWARE = "meethub-gateway 0.1.0"
 STATUS_EVERY_MS = 24 * 3600 * 1000
 NEARLY_FULL, FULL = 0.9, 1.0
+KEY_PENDING = "key-pending"
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def _kept_going(step: str) -> Iterator[None]:
+    """A store that cannot be written now must not end the hub: said, and tried again at the next tick."""
+    try:
+        yield
+    except OutboxError as error:
+        log.error("outbox-trouble", step=step, code=error.code)
 
 
 class OpenVisit:
@@ -38,12 +52,20 @@ class OpenVisit:
 class Hub:
     """One hub. Everything runs on the event loop's thread; nothing here waits for a network or a device."""
 
-    def __init__(self, outbox: Outbox, sealer: Sealer, dialogue: Dialogue, clock: Clock) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        sealer: Sealer,
+        dialogue: Dialogue,
+        clock: Clock,
+        renew_key: Callable[[], Signer],
+    ) -> None:
         self.outbox = outbox
         self.sealer = sealer
         self.dialogue = dialogue
         self.clock = clock
         self.wake = asyncio.Event()
+        self._renew_key = renew_key
         self._devices: dict[str, DeviceStatus] = {}
         self._visits: dict[bytes, OpenVisit] = {}
         self._status_ms: int | None = None
@@ -129,15 +151,20 @@ class Hub:
             current.waiting.clear()
 
     def _seal_now(self) -> None:
-        """Seal what is ready. What cannot be written stays captured and is tried again."""
+        """Seal what is ready. What cannot be written now stays captured and is tried again."""
+        if self._key_pending():
+            return
         try:
             self.sealer.seal(online=self.dialogue.connected)
         except OutboxError as error:
             log.error("not-sealed", code=error.code)
+            if error.code == "head-unreadable":
+                self._use(self._renew_key())
+                self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
         self.wake.set()
 
     def replay(self) -> int:
-        """At start: what was captured but not sealed goes through its driver again. How many frames that were."""
+        """At start: what was captured but not sealed goes through its driver again. How many captures."""
         rows = self.outbox.captured()
         for group in _groups(rows):
             self._replay(group)
@@ -161,7 +188,9 @@ class Hub:
     ) -> list[Captured]:
         used = []
         for record in records:
-            mine = list({id(c): c for c in (rows.get(id(frame), group[0]) for frame in record.frames)}.values())
+            mine = list(
+                {id(c): c for c in (rows.get(id(frame), group[0]) for frame in record.frames)}.values()
+            )
             self.sealer.add(mine, record)
             used += mine
         return used
@@ -169,24 +198,49 @@ class Hub:
     # What the bridge says.
 
     def online(self) -> None:
-        self.dialogue.connect()
+        with _kept_going("online"):
+            self.dialogue.connect()
         self._seal_now()
 
     def offline(self) -> None:
         self.dialogue.disconnect()
 
     def state_arrived(self, raw: bytes) -> None:
-        answer = self.dialogue.arrived(raw)
-        if answer is None:
-            return
-        state, effect = answer
+        with _kept_going("state"):
+            answer = self.dialogue.arrived(raw)
+            if answer is not None:
+                self._act(*answer)
+        self._seal_now()
+
+    def _act(self, state: State, effect: Effect) -> None:
         self.clock.anchor(state.bridge_ms)
         log.info("state", counter=state.counter, accepted=effect.accepted)
         if effect.lost_accepted:
             log.warning("bridge-lost-envelopes")
+        self._keep_key(state, ahead=effect.ahead)
         for command in state.commands:
             self._obey(command.command_id, command.verb, command.expires_ms)
-        self._seal_now()
+
+    def _keep_key(self, state: State, *, ahead: bool) -> None:
+        """A key of which the bridge knows more than we do seals nothing more: a new one takes its place.
+
+        A key is used only once a state lists it; until then the bridge is asked to take it.
+        """
+        if ahead and not self._key_pending():
+            log.error("key-renewed", code="bridge-ahead")
+            self._use(self._renew_key())
+            self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
+        if state.key(self.sealer.signer.kid) is None:
+            self.dialogue.ask_for_key()
+        elif self._key_pending():
+            self.outbox.set_setting(KEY_PENDING, b"")
+
+    def _key_pending(self) -> bool:
+        return bool(self.outbox.setting(KEY_PENDING))
+
+    def _use(self, signer: Signer) -> None:
+        self.sealer.signer = signer
+        self.dialogue.signer = signer
 
     def _obey(self, command_id: bytes, verb: str, expires_ms: int) -> None:
         """A command is carried out once and its id reported; there is only `status`."""
@@ -200,26 +254,25 @@ class Hub:
     # What passes with time.
 
     def tick(self) -> None:
-        """Once a second and whenever something changed: send, report, make room."""
-        self.dialogue.tick()
-        self.outbox.make_room()
-        self._report_lost()
+        """Once a second and whenever something changed: send, make room, report."""
+        for step in (self.dialogue.tick, self.outbox.make_room, self._report_lost, self._report_status):
+            with _kept_going(step.__name__):
+                step()
+
+    def _report_status(self) -> None:
         now = self.clock.now()
         if self._status_ms is None or now.mono_ms - self._status_ms >= STATUS_EVERY_MS:
-            self._status_ms = now.mono_ms
             self.sealer.state(self._status(now))
+            self._status_ms = now.mono_ms
 
     def _report_lost(self) -> None:
         """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
-        try:
-            for identity, count in list(self._not_stored.items()):
-                self.sealer.state(Lost(None, identity, count, "not-stored"))
-                del self._not_stored[identity]
-            for kid, sequence in self.outbox.unreported_damage():
-                self.sealer.state(Lost((kid, sequence, None), None, 1, "unreadable"))
-                self.outbox.damage_reported(kid, sequence)
-        except OutboxError as error:
-            log.error("not-sealed", code=error.code)
+        for identity, count in list(self._not_stored.items()):
+            self.sealer.state(Lost(None, identity, count, "not-stored"))
+            del self._not_stored[identity]
+        for kid, sequence in self.outbox.unreported_damage():
+            self.sealer.state(Lost((kid, sequence, None), None, 1, "unreadable"))
+            self.outbox.damage_reported(kid, sequence)
 
     def _status(self, now: Moment) -> Status:
         counts = sorted(self.outbox.counts().items())

@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 WIDTH = 30
 
 
 def packages(lock: str) -> int:
-    with open(lock, encoding="utf-8") as lines:
+    with Path(lock).open(encoding="utf-8") as lines:
         return sum(bool(re.match(r"[A-Za-z0-9]", line)) for line in lines)
 
 
@@ -26,7 +27,9 @@ def main(lock: str) -> int:
     pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in pip.stdout or ():
         seen.append(line)
-        if found := re.match(r"(?:Collecting|Requirement already satisfied:|Ignoring) ([A-Za-z0-9._-]+)", line):
+        if found := re.match(
+            r"(?:Collecting|Requirement already satisfied:|Ignoring) ([A-Za-z0-9._-]+)", line
+        ):
             done = min(done + 1, total)
             show(done, total, found[1])
     if pip.wait() != 0:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
@@ -95,9 +96,9 @@ class _NotifySocket:
         self.path = self._folder.name + "/notify"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.path)
-        self._socket.setblocking(False)  # noqa: FBT003
+        self._socket.setblocking(False)
 
-    def __enter__(self) -> "_NotifySocket":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

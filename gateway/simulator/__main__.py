@@ -1,0 +1,185 @@
+"""meethub-chain: the whole chain on this machine, with virtual devices. `make run` and `make smoke`.
+
+Exit codes: 0 ok, 1 something is missing or did not start, 2 wrong usage.
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.simulator.chain import KINDS, Chain
+from gateway.simulator.compare import Comparison, compare
+from gateway.simulator.fhir_server import FhirServerError
+from gateway.simulator.process import ChainError, wait_until
+
+ENOUGH = 10
+SMOKE_WITHIN_S = 240
+STEPS = 8
+WORDS = {"accepted": "cyan", "delivered": "green", "held": "yellow", "refused": "red"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chain in a terminal, or once through as a check."""
+    parser = argparse.ArgumentParser(prog="meethub-chain", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("command", choices=("run", "smoke"))
+    parser.add_argument("--directory", type=Path, default=Path("var"), help="where everything is kept")
+    parser.add_argument("--devices", default="all", help="all, or a list out of " + ",".join(KINDS))
+    parser.add_argument("--language", choices=("nl", "en"), default="en", help="of the readings' journeys")
+    parser.add_argument("--json", action="store_true", help="machine-readable output (smoke)")
+    chosen = parser.parse_args(arguments)
+    kinds = KINDS if chosen.devices == "all" else tuple(chosen.devices.split(","))
+    if not set(kinds) <= set(KINDS):
+        parser.error(f"unknown device in {chosen.devices!r}; known: all, {', '.join(KINDS)}")
+    console = Console(stderr=chosen.json, highlight=False)
+    try:
+        with _terminable():
+            return _run(chosen, kinds, console) if chosen.command == "run" else _smoke(chosen, kinds, console)
+    except (ChainError, FhirServerError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+
+
+def _run(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -> int:
+    """Until Ctrl-C: start, then show each reading's journey as it goes on."""
+    with _started(chosen.directory, kinds, console) as chain:
+        console.print("\nEverything runs. Each line below is a step of one reading; Ctrl-C stops.\n")
+        follow = chain.follow()
+        try:
+            _show(follow, chain, console, chosen.language)
+        except KeyboardInterrupt:
+            console.print("\nStopping; the next start goes on from here.")
+        finally:
+            follow.terminate()
+            follow.wait()
+    return 0
+
+
+def _show(follow: "subprocess.Popen[str]", chain: Chain, console: Console, language: str) -> None:
+    """Each step of each reading as one line, in plain words."""
+    assert follow.stdout is not None
+    seconds = time.monotonic()
+    first = True
+    for line in follow.stdout:
+        step = json.loads(line)
+        style = WORDS.get(step["step"], "")
+        console.print(f"{step['at']}  {step['reading']}  {step[language]}", style=style, markup=False)
+        if first and step["step"] == "delivered":
+            first = False
+            took = time.monotonic() - seconds
+            console.print(
+                f"          (first reading confirmed {took:.0f} s after the chain was up)", style="dim"
+            )
+    for name in chain.dead():
+        raise ChainError(f"{name} ended; see {chain.directory / 'log' / (name + '.log')}")
+
+
+def _smoke(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -> int:
+    """Without a terminal: wait for ten confirmed readings of each device, and compare."""
+    with _started(chosen.directory, kinds, console) as chain:
+        console.print(f"Waiting for {ENOUGH} confirmed readings of each device …")
+        street = chain.street_data
+
+        def compared() -> list[Comparison]:
+            return compare(chain.fhir, chain.patient, street, kinds)
+
+        wait_until(lambda: _enough(compared()), SMOKE_WITHIN_S, lambda: not chain.dead())
+        chain.quiet()
+        settled = wait_until(lambda: _settled(compared()), SMOKE_WITHIN_S / 4, lambda: not chain.dead())
+        rows, dead = compared(), chain.dead()
+    good = _enough(rows) and settled and not dead
+    if chosen.json:
+        print(json.dumps({"good": good, "rows": [_row(row) for row in rows]}))
+    else:
+        _print_table(rows, console)
+    for name in dead:
+        console.print(f"{name} ended; see {chosen.directory / 'log' / (name + '.log')}", style="red")
+    console.print("Good: what was sent is what stands there." if good else _what_is_missing(rows))
+    return 0 if good else 1
+
+
+def _enough(rows: list[Comparison]) -> bool:
+    return all(row.confirmed >= ENOUGH and row.unexplained == 0 for row in rows)
+
+
+def _settled(rows: list[Comparison]) -> bool:
+    return all(row.missing == 0 and row.unexplained == 0 for row in rows)
+
+
+def _row(row: Comparison) -> dict[str, object]:
+    return {
+        "kind": row.kind,
+        "sent": row.sent.total(),
+        "confirmed": row.confirmed,
+        "missing": row.missing,
+        "unexplained": row.unexplained,
+    }
+
+
+def _print_table(rows: list[Comparison], console: Console) -> None:
+    table = Table("reading", "sent", "confirmed", "missing", "doubled or altered")
+    for row in rows:
+        numbers = (row.sent.total(), row.confirmed, row.missing, row.unexplained)
+        table.add_row(row.kind, *map(str, numbers))
+    console.print(table)
+
+
+def _what_is_missing(rows: list[Comparison]) -> str:
+    lines = [
+        f"{row.kind}: {row.confirmed} of {max(ENOUGH, row.sent.total())} confirmed, "
+        f"{row.missing} missing, {row.unexplained} doubled or altered"
+        for row in rows
+        if row.confirmed < ENOUGH or row.missing or row.unexplained
+    ]
+    return "NOT good. " + "; ".join(lines)
+
+
+@contextmanager
+def _started(directory: Path, kinds: tuple[str, ...], console: Console) -> Iterator[Chain]:
+    """The chain, started with a line for each part as it comes up, and stopped in the end."""
+    began = time.monotonic()
+    with console.status("Starting the chain …") as status:
+
+        def say(what: str, text: str) -> None:
+            console.print(f"[bold]{what:<9}[/] {text}")
+            status.update(f"Starting … ({time.monotonic() - began:.0f} s)")
+
+        chain = Chain(directory, kinds, say)
+        chain.start()
+    console.print(f"Started in {time.monotonic() - began:.0f} s.")
+    try:
+        yield chain
+    finally:
+        with console.status("Stopping …"):
+            chain.stop()
+        console.print("Stopped.")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM stops the chain as cleanly as Ctrl-C."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

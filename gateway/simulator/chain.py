@@ -1,0 +1,279 @@
+"""The whole chain on loopback: broker, callout, bridge, FHIR server, gateway and virtual devices.
+
+Each is a real process, spoken to by its own command line only, with its files in one directory. Started
+again on that directory everything goes on where it stopped: keys, certificates, outbox, ledger, devices.
+"""
+
+import contextlib
+import fcntl
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.simulator.fhir_server import FhirServer
+from gateway.simulator.process import ChainError, Program, free_port, listening
+
+HUB = "hub-0001"
+KINDS = ("cuff", "oximeter")
+Say = Callable[[str, str], None]
+
+
+class Chain:
+    """One chain in one directory. `say(what, text)` tells what happens, in plain words."""
+
+    def __init__(
+        self,
+        directory: Path,
+        kinds: tuple[str, ...] = KINDS,
+        say: Say = lambda *_: None,
+        interval_s: float = 6,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.kinds = kinds
+        self.say = say
+        self.interval_s = interval_s
+        self.started = datetime.now(UTC)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.facts = _Facts(self.directory / "chain.json")
+        self.fhir = FhirServer(self.directory / "pgo")
+        self.programs: dict[str, Program] = {}
+        self._lock = contextlib.ExitStack()
+
+    # Places
+
+    @property
+    def bridge_data(self) -> Path:
+        return self.directory / "bridge"
+
+    @property
+    def gateway_data(self) -> Path:
+        return self.directory / "gateway"
+
+    @property
+    def street_data(self) -> Path:
+        return self.directory / "street"
+
+    @property
+    def gateway_config(self) -> Path:
+        return self.directory / "gateway.toml"
+
+    @property
+    def patient(self) -> str:
+        return str(self.facts["patient"])
+
+    # Start and stop
+
+    def start(self) -> None:
+        """Start everything in order; ChainError says what did not start. Stops what runs when one fails."""
+        self._lock.enter_context(_only_one(self.directory))
+        try:
+            for step in (
+                self._start_bridge_side,
+                self._start_pgo,
+                self._name_people,
+                self._start_street,
+                self._start_hub,
+            ):
+                step()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything, devices first, so that nothing is under way when the bridge ends."""
+        for name in ("street", "gateway", "bridge", "callout", "broker"):
+            if name in self.programs:
+                self.programs.pop(name).stop()
+        self.fhir.stop()
+        self._lock.close()
+
+    def quiet(self) -> None:
+        """Nobody measures any more; what was sent can arrive."""
+        self.programs.pop("street").stop()
+
+    def follow(self) -> "subprocess.Popen[str]":
+        """The steps of all readings from now on, one JSON object a line."""
+        command = [*self._bridge_command("follow"), "--json"]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+    def dead(self) -> list[str]:
+        """Programs that ended although nobody asked them to."""
+        return [name for name, program in self.programs.items() if not program.alive()]
+
+    def _start_bridge_side(self) -> None:
+        mqtt, service = self._port("mqtt"), self._port("service")
+        self.bridge("setup", "--mqtt-port", str(mqtt), "--service-port", str(service))
+        broker = self.bridge_data / "broker"
+        nats = str(Path(sys.executable).with_name("nats-server"))
+        self.run("broker", [nats, "-c", str(broker / "nats.conf")], ready=lambda: listening(mqtt))
+        self.say("broker", f"NATS, MQTT with mutual TLS on port {mqtt}")
+        self.run("callout", self._bridge_command("callout"))
+        self.say("callout", "asks the registry about everyone who connects")
+        self.run("bridge", self._bridge_command("run"))
+        self.say("bridge", f"ledger in {self._short(self.bridge_data)}")
+
+    def _start_pgo(self) -> None:
+        self.fhir.start()
+        self.say("PGO", f"an independent FHIR server: {self.fhir.base_url}")
+
+    def _name_people(self) -> None:
+        """A household, a citizen in it, and where this citizen's readings may go."""
+        household = self.facts.once("household", lambda: self.bridge("household")["household"])
+        citizen = self.facts.once(
+            "citizen", lambda: self.bridge("citizen", "--household", household)["citizen"]
+        )
+        self.facts["patient"] = self.fhir.patient()
+        receiver = self.bridge("receiver", "--url", self.fhir.base_url)["receiver"]
+        self.bridge("link", "--citizen", citizen, "--receiver", receiver, "--patient", self.patient)
+        self.say("people", f"{citizen} of {household} reads along in the PGO as {self.patient}")
+
+    def _start_street(self) -> None:
+        ready = self.street_data / "ready.json"
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "gateway.simulator.street", "--directory", str(self.street_data)]
+        command += ["--devices", ",".join(self.kinds), "--interval", str(self.interval_s)]
+        self.run("street", command, ready=ready.exists)
+        self.say("devices", "virtual " + " and ".join(self.kinds) + ", measuring by themselves")
+
+    def _start_hub(self) -> None:
+        self._enrol()
+        self._write_gateway_config()
+        self._bind()
+        config, street = str(self.gateway_config), str(self.street_data)
+        module = "gateway.simulator.virtual_gateway"
+        self.run("gateway", [sys.executable, "-m", module, "--config", config, "--street", street])
+        self.say("gateway", f"{HUB}, outbox in {self._short(self.gateway_data)}")
+
+    def _enrol(self) -> None:
+        """The hub makes its keys; the bridge's authority answers with a certificate, renewed when due."""
+        request = self.gateway("init", "--hub", HUB, "--data", str(self.gateway_data))
+        if request["certificate"] == "good" and "state_key" in self.facts:
+            return
+        file = self.directory / "enrolment-request.json"
+        file.write_text(json.dumps(request))
+        answer = self.bridge("enrol", str(file), "--household", str(self.facts["household"]))
+        (self.gateway_data / "hub.pem").write_text(answer["certificate"])
+        (self.gateway_data / "ca.pem").write_text(answer["ca"])
+        self.facts["state_key"] = answer["state_key"]
+        self.say("keys", f"{HUB} made its own keys and got a certificate for 90 days")
+
+    def _write_gateway_config(self) -> None:
+        text = f"""\
+# Written by the demo chain at each start.
+[hub]
+id = "{HUB}"
+data = "{self.gateway_data}"
+
+[bridge]
+host = "127.0.0.1"
+port = {self.facts["mqtt"]}
+ca = "{self.gateway_data}/ca.pem"
+certificate = "{self.gateway_data}/hub.pem"
+state_key = "{self.facts["state_key"]}"
+first_delay_s = 2
+longest_delay_s = 10
+
+[bluetooth]
+adapter = "hci0"
+"""
+        street = json.loads((self.street_data / "ready.json").read_text())
+        if "cuff" in self.kinds:
+            address = street["blood_pressure_monitor"]["address"]
+            text += f'\n[[bluetooth.device]]\naddress = "{address}"\ndriver = "blood-pressure"\n'
+        if "oximeter" in self.kinds:
+            port = street["oximeter"]["path"]
+            text += f'\n[[serial.device]]\nport = "{port}"\ndriver = "nonin-serial"\n'
+        self.gateway_config.write_text(text)
+
+    def _bind(self) -> None:
+        """Each device is this citizen's since yesterday, so that what it stored before today counts too."""
+        for device in self.gateway("devices", "--config", str(self.gateway_config)):
+            name = "bound " + device["identity"]
+            self.facts.once(name, lambda identity=device["identity"]: self._bind_one(identity))
+            self.say("binding", f"{device['driver']} ({device['identity']}) is {self.facts['citizen']}'s")
+
+    def _bind_one(self, identity: str) -> str:
+        citizen, start = str(self.facts["citizen"]), (self.started - timedelta(days=1)).isoformat()
+        self.bridge("bind", "--device", identity, "--citizen", citizen, "--from", start)
+        return start
+
+    # Programs and command lines
+
+    def run(self, name: str, command: list[str], ready: Callable[[], bool] | None = None) -> None:
+        program = Program(name, command, self.directory / "log" / f"{name}.log", ready)
+        program.start()
+        self.programs[name] = program
+
+    def bridge(self, *words: str) -> Any:
+        """Run one command of the bridge; its JSON."""
+        return _answer([*self._bridge_command(words[0]), "--json", *words[1:]])
+
+    def gateway(self, *words: str) -> Any:
+        """Run one command of the gateway; its JSON."""
+        return _answer([sys.executable, "-m", "gateway", words[0], "--json", *words[1:]])
+
+    def _bridge_command(self, name: str) -> list[str]:
+        return [sys.executable, "-m", "cloud_bridge", name, "--data", str(self.bridge_data)]
+
+    def _port(self, name: str) -> int:
+        """A port of ours, the same at every start."""
+        port = int(self.facts.once(name, lambda: str(free_port())))
+        if listening(port):
+            raise ChainError(
+                f"Port {port} is in use: does another chain run? Stop it, or remove {self.directory}"
+            )
+        return port
+
+    def _short(self, path: Path) -> str:
+        with contextlib.suppress(ValueError):
+            return str(path.relative_to(Path.cwd()))
+        return str(path)
+
+
+class _Facts:
+    """What must be the same at the next start: one small JSON file, written whole at each change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._facts: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    def __getitem__(self, name: str) -> str:
+        return self._facts[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._facts
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._facts[name] = value
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(self._facts, indent=1))
+        fresh.replace(self._path)
+
+    def once(self, name: str, make: Callable[[], str]) -> str:
+        """The fact of this name; made the first time."""
+        if name not in self._facts:
+            self[name] = make()
+        return self._facts[name]
+
+
+def _answer(command: list[str]) -> Any:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        shown = " ".join(command[2:5])
+        raise ChainError(f"{shown} failed:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Two chains on one directory would fight for its files."""
+    with (directory / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ChainError(f"A chain runs in {directory} already.") from None
+        yield
