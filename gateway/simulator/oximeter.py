@@ -123,8 +123,7 @@ class Oximeter:
             complete = await self._stream(packet(None, None)) and complete
         self.truth.write(
             "session" if complete else "session-cut",
-            demanded=[{"spo2": spo2, "pulse-rate": pulse} for spo2, pulse in demanded(values)],
-            last_packet=packet(*values[-1]).hex() if values else None,
+            demanded=[_row(values, index) for index in demanded(len(values))],
         )
         return complete
 
@@ -150,9 +149,15 @@ class Oximeter:
             at += size
 
 
-def demanded(values: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """One packet is a third of a second: 180 packets are 60 s."""
+def demanded(packets: int) -> list[int]:
+    """Which packets of a session the hub must report; a packet is a third of a second, 180 are 60 s."""
     a_minute = 60 * FRAMES_A_SECOND // FRAMES_A_PACKET
-    each_minute = [values[at] for at in range(a_minute - 1, len(values), a_minute)]
-    at_the_end = [] if not values or len(values) % a_minute == 0 else [values[-1]]
-    return each_minute + at_the_end
+    each_minute = list(range(a_minute - 1, packets, a_minute))
+    return each_minute if packets % a_minute == 0 else [*each_minute, packets - 1]
+
+
+def _row(values: list[tuple[int, int]], index: int) -> dict[str, int | str]:
+    """One demanded value: its numbers, and the bytes of its packet."""
+    spo2, pulse = values[index]
+    data = packet(spo2, pulse, start=index * FRAMES_A_PACKET)
+    return {"spo2": spo2, "pulse-rate": pulse, "hex": data.hex()}

@@ -1,0 +1,282 @@
+"""The serial port on pseudo-terminals, with the virtual oximeter and with hand-made devices."""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+import serial
+
+from gateway import serial_port
+from gateway.drivers.base import Driver
+from gateway.drivers.nonin_serial import NoninSerial
+from gateway.serial_port import SerialError, SerialLimits, SerialPort, open_port, problem_of
+from gateway.simulator.oximeter import Oximeter, packet
+from gateway.wire.errors import MeethubError
+from gateway.wire.items import Frame
+from gateway.wire.measurement import Device
+
+QUICK = SerialLimits(quiet_s=5, gather_s=0, first_retry_s=0.005, last_retry_s=0.01)
+
+
+class Heard:
+    """A hub that keeps what it hears and lets a test wait for it."""
+
+    def __init__(self, answer=None):
+        self.opened_visits = []
+        self.closed_visits = []
+        self.data = bytearray()
+        self.answer = answer
+        self.changed = asyncio.Event()
+
+    def _news(self):
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def opened(self, visit):
+        self.opened_visits.append(visit)
+        self._news()
+
+    def received(self, visit, source, data):
+        assert source == "serial"
+        assert visit is self.opened_visits[-1]
+        self.data += data
+        self._news()
+        return self.answer(data) if self.answer else None
+
+    def closed(self, visit):
+        self.closed_visits.append(visit)
+        self._news()
+
+    async def until(self, true, timeout_s=10):
+        async with asyncio.timeout(timeout_s):
+            while not true():
+                await self.changed.wait()
+
+
+class Stop(Driver):
+    """A device that waits for each answer."""
+
+    name = "stop-and-wait"
+    serial = (9600, 8, "N", 1)
+
+
+@pytest.fixture
+async def oximeter(tmp_path):
+    made = Oximeter(tmp_path / "port", tmp_path, speed=1000, seed=1)
+    made.plug_in()
+    yield made
+    if made.plugged_in:
+        made.unplug()
+
+
+@pytest.fixture
+async def running():
+    """Ports that run until the test ends."""
+    tasks = []
+
+    def run(port):
+        tasks.append(asyncio.ensure_future(port.run()))
+        return port
+
+    yield run
+    for task in tasks:
+        assert not task.done(), task
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def port_on(path, listener, driver=NoninSerial, limits=QUICK, **options):
+    return SerialPort(path, driver, Device("random-identity"), listener, limits=limits, **options)
+
+
+def descriptors_open():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until(true, timeout_s=10):
+    """Lets the loop go round until it is so."""
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 (facts are plain numbers)
+            await asyncio.sleep(0)
+
+
+def readings(data):
+    driver = NoninSerial()
+    records = driver.received(Frame("serial", 0, bytes(data))) + driver.finish()
+    return [record.reading for record in records if record.reading]
+
+
+async def test_every_byte_of_a_session_arrives(oximeter, running):
+    listener = Heard()
+    running(port_on(oximeter.path, listener))
+    await oximeter.wait_for_listener(10)
+    oximeter.noise(9)
+    assert await oximeter.session([(97, 72), (96, 300)], first_skipped=3)
+    oximeter.unplug()
+    await listener.until(lambda: listener.closed_visits)
+    values = [{value.name: value.digits for value in reading.values} for reading in readings(listener.data)]
+    ((demanded,),) = [session["demanded"] for session in oximeter.truth.of("session")]
+    assert values == [{"spo2": 96, "pulse-rate": 300}]
+    assert (demanded["spo2"], demanded["pulse-rate"]) == (96, 300)
+    assert bytes.fromhex(demanded["hex"]) in bytes(listener.data)
+    assert listener.opened_visits[0].device.identity == "random-identity"
+
+
+async def test_bytes_before_the_end_are_not_lost(oximeter, running):
+    """The cable is pulled out in the middle of a frame: what came before is heard, then the visit closes."""
+    listener = Heard()
+    running(port_on(oximeter.path, listener))
+    await oximeter.wait_for_listener(10)
+    sent = packet(95, 60)[:63]
+    assert oximeter.send(sent)
+    await listener.until(lambda: bytes(listener.data) == sent)
+    oximeter.unplug()
+    await listener.until(lambda: listener.closed_visits)
+    assert bytes(listener.data) == sent
+
+
+async def test_a_hundred_unplugs_leak_nothing(oximeter, running):
+    listener = Heard()
+    port = running(port_on(oximeter.path, listener))
+    pieces = random.Random(5)
+    sizes = [pieces.randrange(1, 125) for _ in range(100)]
+    descriptors = None
+    for count, size in enumerate(sizes, start=1):
+        await oximeter.wait_for_listener(10)
+        had = len(listener.data)
+        oximeter.send(packet(95, 60)[:size])
+        await listener.until(lambda had=had, size=size: len(listener.data) == had + size)
+        if descriptors is None:
+            descriptors = descriptors_open()
+        oximeter.unplug()
+        await listener.until(lambda count=count: len(listener.closed_visits) == count)
+        oximeter.plug_in()
+    await oximeter.wait_for_listener(10)
+    assert descriptors_open() == descriptors
+    assert len(listener.opened_visits) == 100
+    assert len({visit.number for visit in listener.opened_visits}) == 100
+    assert len(listener.data) == sum(sizes)
+    assert port.facts.opened_times == 101
+
+
+async def test_a_port_that_appears_later(tmp_path, running):
+    listener = Heard()
+    port = running(port_on(tmp_path / "port", listener))
+    await until(lambda: port.facts.problem is not None)
+    assert port.facts.problem.code == "port-missing"
+    oximeter = Oximeter(tmp_path / "port", tmp_path, speed=1000)
+    oximeter.plug_in()
+    await oximeter.wait_for_listener(10)
+    oximeter.send(b"\x01")
+    await listener.until(lambda: listener.data)
+    assert port.facts.problem is None
+    oximeter.unplug()
+    await listener.until(lambda: listener.closed_visits)
+
+
+async def test_quiet_ends_the_visit_and_the_next_byte_begins_another(oximeter, running):
+    listener = Heard()
+    limits = SerialLimits(quiet_s=0.02, gather_s=0)
+    running(port_on(oximeter.path, listener, limits=limits))
+    await oximeter.wait_for_listener(10)
+    for count in (1, 2):
+        oximeter.send(packet(95, 60))
+        await listener.until(lambda count=count: len(listener.closed_visits) == count)
+    assert listener.opened_visits[0].number != listener.opened_visits[1].number
+
+
+async def test_answers_are_written_back(oximeter, running):
+    listener = Heard(answer=lambda data: b"\x06" if data.endswith(b"\x03") else None)
+    running(port_on(oximeter.path, listener, driver=Stop))
+    await oximeter.wait_for_listener(10)
+    answered = asyncio.get_running_loop().create_future()
+    master = oximeter._master
+    asyncio.get_running_loop().add_reader(
+        master, lambda: answered.done() or answered.set_result(os.read(master, 16))
+    )
+    oximeter.send(b"\x02abc\x03")
+    assert await asyncio.wait_for(answered, 10) == b"\x06"
+    asyncio.get_running_loop().remove_reader(master)
+
+
+async def test_a_hub_that_cannot_store_closes_the_port_and_is_tried_again(oximeter, running):
+    class FullError(MeethubError):
+        pass
+
+    class Full(Heard):
+        def received(self, visit, source, data):
+            if len(self.opened_visits) == 1:
+                raise FullError("outbox-full")
+            return super().received(visit, source, data)
+
+    listener = Full()
+    port = running(port_on(oximeter.path, listener))
+    await oximeter.wait_for_listener(10)
+    oximeter.send(b"\x01")
+    await listener.until(lambda: listener.closed_visits)
+    await until(lambda: port.facts.opened_times == 2)
+    oximeter.send(b"\x02")
+    await listener.until(lambda: listener.data == b"\x02")
+
+
+async def test_a_forbidden_device_is_left_alone(oximeter, running):
+    permitted = []
+    listener = Heard()
+    port = running(port_on(oximeter.path, listener, allowed=lambda: bool(permitted)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert port.facts.opened_times == 0
+    permitted.append(True)
+    await oximeter.wait_for_listener(10)
+
+
+async def test_the_port_is_ours_alone(oximeter, running):
+    listener = Heard()
+    running(port_on(oximeter.path, listener))
+    await oximeter.wait_for_listener(10)
+    with pytest.raises(serial.SerialException) as taken:
+        open_port(str(oximeter.path), NoninSerial)
+    assert problem_of(taken.value).code == "port-taken"
+
+
+def test_settings_come_from_the_driver(monkeypatch):
+    """A pty ignores them, so the arguments are looked at."""
+    given = {}
+
+    class Recorder:
+        def __init__(self, path, **settings):
+            given.update(settings, path=path)
+
+    monkeypatch.setattr(serial_port.serial, "Serial", Recorder)
+
+    class Scale(Driver):
+        name = "scale"
+        serial = (2400, 7, "E", 2)
+
+    open_port("/dev/x", Scale)
+    assert (given["baudrate"], given["bytesize"], given["parity"], given["stopbits"]) == (2400, 7, "E", 2)
+    assert given["timeout"] == 0
+    assert given["exclusive"] is True
+
+
+def test_a_driver_without_a_cable_is_refused():
+    with pytest.raises(SerialError, match="driver-not-serial"):
+        SerialPort("/dev/x", Driver, Device("x"), Heard())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FileNotFoundError(), "port-missing"),
+        (serial.SerialException(2, "no such file"), "port-missing"),
+        (PermissionError(), "port-forbidden"),
+        (serial.SerialException(13, "denied"), "port-forbidden"),
+        (serial.SerialException(16, "busy"), "port-taken"),
+        (OSError(5, "I/O"), "port-failed"),
+        (ValueError("rate"), "port-failed"),
+    ],
+)
+def test_problems_have_codes(error, code):
+    assert problem_of(error).code == code
