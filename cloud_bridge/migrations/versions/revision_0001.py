@@ -40,7 +40,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("base_url", sa.Text(), nullable=False),
         sa.Column("rendering", sa.Text(), nullable=False),
-        sa.Column("conditional_create", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("conditional_create", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receivers")),
     )
     op.create_table(
