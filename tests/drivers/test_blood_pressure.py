@@ -15,7 +15,9 @@ from gateway.wire.reading import reading_from_wire
 DOSE = settings(max_examples=300 * int(os.environ.get("MEETHUB_DOSE", "1")), deadline=None)
 SOURCES = st.sampled_from(["2a35", "2a36", "2b34", "2b35"])
 SPECIAL = {0x7FE, 0x7FF, -0x800, -0x7FF, -0x7FE}
-numbers = st.tuples(st.integers(-2048, 2047), st.integers(-8, 7)).filter(lambda n: n[1] != 0 or n[0] not in SPECIAL)
+numbers = st.tuples(st.integers(-2048, 2047), st.integers(-8, 7)).filter(
+    lambda n: n[1] != 0 or n[0] not in SPECIAL
+)
 
 
 def decoded(source: str, data: bytes):
@@ -59,7 +61,8 @@ def test_what_the_specification_encodes_is_what_is_read(pressures, pulse, user, 
     data = bp(
         [sfloat(*number) for number in pressures],
         kpa=kpa,
-        time=moment and date_time(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second),
+        time=moment
+        and date_time(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second),
         pulse=pulse and sfloat(*pulse),
         user=None if user is None else bytes([user]),
         status=None if status is None else le(status, 2),
@@ -81,9 +84,9 @@ def test_frames_are_judged_one_by_one(frames):
     driver = BloodPressure()
     together = [record for source, data in frames for record in driver.received(Frame(source, 0, data))]
     alone = [record for source, data in frames for record in decoded(source, data)]
-    assert [(r.frames[0].data, r.reading and r.reading.wire(), r.error and r.error.code) for r in together] == [
-        (r.frames[0].data, r.reading and r.reading.wire(), r.error and r.error.code) for r in alone
-    ]
+    assert [
+        (r.frames[0].data, r.reading and r.reading.wire(), r.error and r.error.code) for r in together
+    ] == [(r.frames[0].data, r.reading and r.reading.wire(), r.error and r.error.code) for r in alone]
 
 
 def test_a_record_holds_the_very_frame_that_came():

@@ -1,6 +1,7 @@
 """Nonin streams of any bytes: readings or errors only, the same in any pieces, found again from the evidence."""
 
 import os
+from itertools import pairwise
 
 from device_bytes import df2, df7, df8, df13
 from hypothesis import given, settings
@@ -21,7 +22,9 @@ PACKET = st.one_of(
     st.builds(lambda n, s: df13(*n, status=s), NUMBERS, st.sampled_from([0, 0x100, 0x200, 0x10])),
 )
 PIECE = PACKET | st.binary(max_size=30) | st.builds(lambda p, a: p[a:], PACKET, st.integers(0, 125))
-STREAM = st.lists(PIECE | st.builds(lambda p, a: p[:a], PACKET, st.integers(0, 125)), max_size=8).map(b"".join)
+STREAM = st.lists(PIECE | st.builds(lambda p, a: p[:a], PACKET, st.integers(0, 125)), max_size=8).map(
+    b"".join
+)
 
 
 def visit(pieces: list[bytes]):
@@ -43,7 +46,7 @@ def told(record):
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+    return [stream[low:high] for low, high in pairwise(edges)]
 
 
 @DOSE

@@ -16,7 +16,7 @@ def date_time(year, month, day, hour=0, minute=0, second=0):
     return le(year, 2) + bytes([month, day, hour, minute, second])
 
 
-def bp(pressures, kpa=0, time=None, pulse=None, user=None, status=None, local=None, flags=0):
+def bp(pressures, *, kpa=0, time=None, pulse=None, user=None, status=None, local=None, flags=0):
     """A blood pressure record; `pressures` and `pulse` are SFLOAT bytes, `time` and `local` raw bytes."""
     fields = ((2, time), (4, pulse), (8, user), (16, status), (32, local))
     for bit, field in fields:
@@ -36,7 +36,8 @@ def df7_frame(status, wave, value):
 
 
 def wave_values(pulse, spo2, status_2=0):
-    values = [pulse >> 7, pulse & 127, spo2] + [0] * 22
+    values = [0] * 25
+    values[:3] = [pulse >> 7, pulse & 127, spo2]
     values[3], values[7], values[8] = 48, status_2, spo2
     return values
 
@@ -62,7 +63,8 @@ def bcd(number):
 
 def df13(pulse, spo2, moment=(2026, 3, 4, 7, 15, 9), status=0, more=b"", coding=bcd, fraction=0):
     year, month, day, hour, minute, second = moment
-    time = [coding(n) for n in (year // 100, year % 100, month, day, hour, minute, second)] + [fraction]
+    time = [coding(n) for n in (year // 100, year % 100, month, day, hour, minute, second)]
+    time.append(fraction)
     data = bytes(time + [status >> 8, status & 255, pulse >> 8, pulse & 255, 0, spo2]) + more
     return b"\x00\x02\x00\x0d" + bytes([0, len(data)]) + data + bytes([sum(data) & 255, 3])
 

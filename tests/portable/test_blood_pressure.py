@@ -1,6 +1,7 @@
 """Blood pressure records: every field alone and together, cut short at every byte, odd values and bits."""
 
 from device_bytes import MINUS, NAN, NRES, PLUS, RESERVED, bp, date_time, le, sfloat
+
 from gateway.drivers import decode_record
 from gateway.wire.items import Frame
 

@@ -53,4 +53,4 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in ("blood_pressure", "nonin_serial"):
         found = vectors(name)
         assert len({vector["name"] for vector in found}) == len(found)
-        assert all([len(vector["source"]) > 10 for vector in found])
+        assert all(len(vector["source"]) > 10 for vector in found)

@@ -15,6 +15,14 @@ def number32(octets):
     return value.text() if value.absent is None else value.absent
 
 
+def code_of(fields, name):
+    try:
+        getattr(fields, name)()
+    except DecodeError as error:
+        return error.code
+    return None
+
+
 def test_sfloat_is_two_halves_in_twos_complement():
     # worked out by hand from IEEE 11073-20601: 12 bits of digits, 4 bits of exponent
     cases = (
@@ -79,18 +87,20 @@ def test_every_field_refuses_to_run_out_of_bytes():
     for name, size in sizes.items():
         getattr(Fields(bytes(size)), name)()
         for short in range(size):
-            try:
-                getattr(Fields(bytes(short)), name)()
-            except DecodeError as error:
-                assert error.code == "frame-short"
-            else:
-                raise AssertionError(name)
+            assert code_of(Fields(bytes(short)), name) == "frame-short", name
 
 
 def test_date_text_knows_the_calendar():
-    good = ((1582, 1, 1, 0, 0, 0), (2024, 2, 29, 23, 59, 59), (2000, 2, 29, 0, 0, 0), (9999, 12, 31, 23, 59, 59))
+    good = (
+        (1582, 1, 1, 0, 0, 0),
+        (2024, 2, 29, 23, 59, 59),
+        (2000, 2, 29, 0, 0, 0),
+        (9999, 12, 31, 23, 59, 59),
+    )
     for moment in good:
-        assert date_text(*moment) == "%04d-%02d-%02dT%02d:%02d:%02d" % moment
+        digits = [int(part) for part in date_text(*moment).replace("T", "-").replace(":", "-").split("-")]
+        assert tuple(digits) == moment
+    assert date_text(2026, 3, 4, 7, 5, 9) == "2026-03-04T07:05:09"
     for moment in (
         (0, 4, 17, 20, 41, 59),
         (1581, 12, 31, 0, 0, 0),

@@ -1,6 +1,7 @@
 """Nonin streams and spot checks: all formats, in whatever pieces, clean, damaged and cut short."""
 
 from device_bytes import Numbers, bcd, df2, df2_frame, df7, df8, df13
+
 from gateway.drivers import decode_record
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.wire.items import Frame
@@ -32,7 +33,7 @@ def numbers(records):
 
 def seen(records):
     """Everything that must not depend on the pieces in which the bytes came."""
-    return [(n, r.frames[0].data, r.key and r.key.wire()) for n, r in zip(numbers(records), records)]
+    return [(numbers([r]), r.frames[0].data, r.key and r.key.wire()) for r in records]
 
 
 def again(records):
