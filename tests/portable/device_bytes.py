@@ -65,7 +65,7 @@ def df13(pulse, spo2, moment=(2026, 3, 4, 7, 15, 9), status=0, more=b"", coding=
     year, month, day, hour, minute, second = moment
     time = [coding(n) for n in (year // 100, year % 100, month, day, hour, minute, second)]
     time.append(fraction)
-    data = bytes(time + [status >> 8, status & 255, pulse >> 8, pulse & 255, 0, spo2]) + more
+    data = bytes(time) + bytes([status >> 8, status & 255, pulse >> 8, pulse & 255, 0, spo2]) + more
     return b"\x00\x02\x00\x0d" + bytes([0, len(data)]) + data + bytes([sum(data) & 255, 3])
 
 
