@@ -182,7 +182,7 @@ class Home:
 
     def rows(self, table: Any) -> list[Any]:
         with self.database.reading() as connection:
-            return list(connection.execute(select(table)))
+            return list(connection.execute(select(table).order_by(*table.primary_key.columns)))
 
     def key_status(self, kid: bytes) -> str:
         return next(row.status for row in self.rows(hub_keys) if bytes(row.kid) == kid)

@@ -1,0 +1,95 @@
+"""A hub's next signing key: named by the live one, or asked for over the hub's TLS identity."""
+
+import pytest
+
+from cloud_bridge.registry import Registry
+from cloud_bridge.schema import disclosures, hub_keys, quarantine
+from gateway.wire.items import NextKey
+from gateway.wire.state import KeyRequest
+from tests.cloud_bridge.ledger_fixtures import HUB, NOW, Chain, Home, Signing, next_key, status
+
+
+def request(signing: Signing, hub: str = HUB) -> bytes:
+    return KeyRequest(signing.public_key, signing.proof(hub)).encode()
+
+
+def statuses(home: Home) -> dict[bytes, str]:
+    return {bytes(row.kid): row.status for row in home.rows(hub_keys)}
+
+
+def aside(home: Home) -> list[str]:
+    return [row.code for row in home.rows(quarantine)]
+
+
+def test_the_live_key_names_its_successor(home: Home, hub: Chain) -> None:
+    successor = Chain(Signing(2))
+    home.ledger.take(HUB, hub.seal(next_key(successor.signing)).raw, NOW)
+    assert statuses(home) == {hub.kid: "retired", successor.kid: "live"}
+    assert {row.household for row in home.rows(hub_keys) if bytes(row.kid) == successor.kid} == {"home-1"}
+    assert home.ledger.take(HUB, successor.seal().raw, NOW).outcome == "accepted"
+
+
+def test_a_key_request_does_the_same_and_again_changes_nothing(home: Home, hub: Chain) -> None:
+    successor = Signing(2)
+    for _ in range(2):
+        taken = home.ledger.take_key(HUB, request(successor), NOW)
+        assert (taken.outcome, taken.kid) == ("accepted", successor.kid)
+    assert statuses(home) == {hub.kid: "retired", successor.kid: "live"}
+    home.ledger.take(HUB, hub.seal(next_key(successor)).raw, NOW)  # the item that names it comes late
+    assert statuses(home) == {hub.kid: "retired", successor.kid: "live"}
+    assert aside(home) == []
+
+
+@pytest.mark.parametrize("by", ["item", "request"])
+def test_nobody_gets_a_key_in_without_holding_it(home: Home, hub: Chain, by: str) -> None:
+    wanted, other = Signing(2), Signing(3)
+    proofs = [other.proof(HUB), wanted.proof("hub-2"), bytes(64)]
+    for proof in proofs:
+        if by == "item":
+            taken = home.ledger.take(HUB, hub.seal(NextKey(wanted.public_key, proof)).raw, NOW)
+            assert taken.outcome == "accepted"
+        else:
+            raw = KeyRequest(wanted.public_key, proof).encode()
+            assert home.ledger.take_key(HUB, raw, NOW).code == "next-key-proof"
+    assert statuses(home) == {hub.kid: "live"}
+    assert aside(home) == ["next-key-proof"] * 3
+
+
+def mark(home: Home, kid: bytes, status_word: str) -> None:
+    with home.database.transaction() as connection:
+        Registry(connection).mark_key(kid, status_word, NOW)
+
+
+@pytest.mark.parametrize("word", ["retired", "forked"])
+def test_a_key_that_is_not_live_names_nobody(home: Home, hub: Chain, word: str) -> None:
+    mark(home, hub.kid, word)
+    assert home.ledger.take(HUB, hub.seal(next_key(Signing(2)), status()).raw, NOW).outcome == "accepted"
+    assert statuses(home) == {hub.kid: word}
+    assert aside(home) == ["next-key-not-live"]
+    assert sorted(row.status for row in home.rows(disclosures)) == ["quarantined", "taken"]
+
+
+def test_a_revoked_key_names_nobody_even_in_what_it_sealed_before(home: Home, hub: Chain) -> None:
+    naming, after = hub.seal(next_key(Signing(2))), hub.seal()
+    home.ledger.take(HUB, after.raw, NOW)
+    mark(home, hub.kid, "revoked")
+    assert home.ledger.take(HUB, naming.raw, NOW).outcome == "accepted"
+    assert statuses(home) == {hub.kid: "revoked"}
+
+
+def test_a_key_out_of_use_does_not_come_back(home: Home, hub: Chain) -> None:
+    home.ledger.take_key(HUB, request(Signing(2)), NOW)
+    assert home.ledger.take_key(HUB, request(hub.signing), NOW).code == "key-known"
+
+
+def test_a_revoked_or_unknown_hub_gets_no_key(home: Home, hub: Chain) -> None:
+    assert home.ledger.take_key("hub-9", request(Signing(2), "hub-9"), NOW).code == "hub-unknown"
+    with home.database.transaction() as connection:
+        Registry(connection).revoke(HUB, NOW)
+    assert home.ledger.take_key(HUB, request(Signing(2)), NOW).code == "hub-revoked"
+
+
+def test_any_bytes_on_the_key_topic_are_put_aside(home: Home, hub: Chain) -> None:
+    for raw in (b"", b"noise", request(Signing(2))[:-1]):
+        assert home.ledger.take_key(HUB, raw, NOW).outcome == "refused"
+    assert {row.topic for row in home.rows(quarantine)} == {"hub/hub-1/up/key"}
