@@ -132,10 +132,10 @@ def free_some(connection: sqlite3.Connection, keys: list[Key]) -> tuple[bytes, l
     return b"", []
 
 
-def missing_parts(connection: sqlite3.Connection, limit: int) -> list[tuple[bytes, int, int]]:
-    """(key id, sequence, index) of disclosures that are gone, unreported and waited for."""
+def missing_parts(connection: sqlite3.Connection, limit: int) -> list[tuple[bytes, int, int, str]]:
+    """(key id, sequence, index, why) of disclosures that are gone, unreported and waited for."""
     query = (
-        "SELECT e.kid, e.sequence, d.n % ? FROM disclosure AS d INDEXED BY gone"
+        "SELECT e.kid, e.sequence, d.n % ?, d.gone FROM disclosure AS d INDEXED BY gone"
         " JOIN envelope AS e ON e.n = d.n / ?"
         " WHERE d.gone IS NOT NULL AND d.reported = 0 AND e.accepted = 0 ORDER BY d.n LIMIT ?"
     )

@@ -233,8 +233,8 @@ class Outbox:
         key = self._store.run(lambda connection: write(connection, self._heads.reported(kid, sequence)))
         self._heads.take(key)
 
-    def unreported_parts(self) -> list[tuple[bytes, int, int]]:
-        """(key id, sequence, index) of single disclosures that are gone and not reported, at most 1,000.
+    def unreported_parts(self) -> list[tuple[bytes, int, int, str]]:
+        """(key id, sequence, index, why) of disclosures that are gone and not reported, at most 1,000.
 
         Only of envelopes that the bridge does not hold: it takes the others once a *lost* item names them.
         """
