@@ -134,7 +134,7 @@ class BloodPressureMonitor:
         """What the meter's own clock shows."""
         return self.memory.now()
 
-    async def measure(  # noqa: PLR0913 (what a cuff measures)
+    async def measure(
         self,
         systolic: int,
         diastolic: int,
@@ -240,7 +240,7 @@ class BloodPressureMonitor:
                     read=open_value.read, write=partial(self._guarded, open_value.write)
                 )
 
-    def _guarded(self, write: Callable[[Any, bytes], Any], connection: Any, value: bytes) -> Any:  # noqa: ANN401 (bumble's own types)
+    def _guarded(self, write: Callable[[Any, bytes], Any], connection: Any, value: bytes) -> Any:
         self._must_be_encrypted(connection)
         return write(connection, value)
 
@@ -283,21 +283,19 @@ class BloodPressureMonitor:
     async def _send_stored(self, connection: Connection) -> None:
         """Oldest first, what is measured meanwhile as well; then hangs up."""
         self.truth.write("subscribed", stored=len(self.memory.records))
-        gone = asyncio.ensure_future(_until_gone(connection))
+        gone = _ending(connection)
         sent: set[int] = set()
         wait_s = self.options.idle_s
         while not gone.done():
             self._measured.clear()
             for record in [record for record in self.memory.records if record.number not in sent]:
                 if not await self._send(connection, gone, record):
-                    gone.cancel()
                     return
                 sent.add(record.number)
                 wait_s = self.options.hang_up_after_s
             self._news = False
             if await self._nothing_for(wait_s, gone):
                 break
-        gone.cancel()
         await self.hang_up()
 
     async def _nothing_for(self, seconds: float, gone: asyncio.Future[None]) -> bool:
@@ -310,6 +308,8 @@ class BloodPressureMonitor:
     async def _send(self, connection: Connection, gone: asyncio.Future[None], record: Record) -> bool:
         """True when the record is confirmed; False when the link dropped before."""
         await asyncio.wait([gone], timeout=self.options.pace_s)
+        if gone.done():  # bumble would take an indication to nobody for a confirmed one
+            return False
         indication = asyncio.ensure_future(
             self._device.gatt_server.indicate_subscriber(connection, self._characteristic, record.data)
         )
@@ -330,10 +330,16 @@ class BloodPressureMonitor:
         return True
 
 
-async def _until_gone(connection: Connection) -> None:
-    gone = asyncio.Event()
-    connection.on(Connection.EVENT_DISCONNECTION, lambda _: gone.set())
-    await gone.wait()
+def _ending(connection: Connection) -> asyncio.Future[None]:
+    """Done at the very moment when this connection ends."""
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(_: int) -> None:
+        if not gone.done():
+            gone.set_result(None)
+
+    connection.on(Connection.EVENT_DISCONNECTION, end)
+    return gone
 
 
 def _service(number: int, characteristics: list[Characteristic[bytes]]) -> Service:

@@ -96,8 +96,8 @@ class VirtualScanner(BaseBleakScanner):
         if not self.is_allowed_uuid(data.service_uuids):
             return
         address = advertisement.address.to_string(with_type_qualifier=False)
-        details = {"props": {"Bonded": str(advertisement.address) in self.adapter.bonds}}
-        device = self.create_or_update_device(address, address, data.local_name, details, data)
+        device = self.create_or_update_device(address, address, data.local_name, {"props": {}}, data)
+        device.details["props"]["Bonded"] = str(advertisement.address) in self.adapter.bonds
         self.call_detection_callbacks(device, data)
 
 
