@@ -481,6 +481,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arrivals")),
         sa.UniqueConstraint("disclosure", name=op.f("uq_arrivals_disclosure")),
     )
+    op.create_index(op.f("ix_arrivals_kid_boot"), "arrivals", ["kid", "boot"], unique=False)
     op.create_index(op.f("ix_arrivals_kid_sequence"), "arrivals", ["kid", "sequence"], unique=False)
     op.create_index(op.f("ix_arrivals_measurement"), "arrivals", ["measurement"], unique=False)
     op.create_table(
