@@ -17,6 +17,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 (a device's clock has no zone)
 SECOND_MS, MINUTE_MS, DAY_MS = 1000, 60_000, 86_400_000
 AGREE_MS = 60_000
 TRUSTED = ("rtc", "ntp", "bridge")
+_LAST_MS = 250_000_000_000_000  # year 9892: still within what calendars here can count
 # No device we read was made before this; an earlier time is a clock that was never set.
 _FIRST_YEAR = 2010
 # Where clocks of home devices restart after a battery change; a month from there may be such a clock.
@@ -57,6 +58,7 @@ def device_seconds(text: str | None) -> int | None:
 
 def local_seconds(ms: int) -> int:
     """What a right device clock in the Netherlands shows at this moment, as `device_seconds` counts."""
+    ms = min(ms, _LAST_MS)
     local = datetime.fromtimestamp(ms // SECOND_MS, UTC).astimezone(ZONE).replace(tzinfo=None)
     return int((local - _EPOCH).total_seconds())
 
@@ -110,14 +112,16 @@ class Told:
 
     own: the device's own time of it; clock: what the device's clock said at its capture; live: it was
     measured while the hub listened. timeline_from: the device's clock has run without a step from this own
-    time on; what lies before it belongs to another setting of that clock. ran_back: there is no clock to
-    compare with, and this own time comes from a clock that ran back.
+    time on; what lies before it belongs to another setting of that clock. before: what the clock showed when,
+    last before that step. ran_back: there is no clock to compare with, and this own time comes from one that
+    ran back.
     """
 
     own: int | None
     clock: DeviceClock | None
     live: bool
     timeline_from: int | None = None
+    before: tuple[int, Interval] | None = None
     ran_back: bool = False
 
 
@@ -137,16 +141,26 @@ def place(told: Told, capture: Moment, when: Interval) -> Placed:
 def _by_clock(told: Told, own: int, capture: Moment, when: Interval) -> Placed | None:
     """Own time + (true time - device time at one moment), where both times come from one running clock."""
     shown = device_seconds(told.clock.device_time) if told.clock else None
-    if told.clock is None or shown is None or own < (told.timeline_from or own):
+    if told.clock is None or shown is None:
         return None
     since_clock_ms = capture.mono_ms - told.clock.mono_ms
-    if own * SECOND_MS > shown * SECOND_MS + since_clock_ms + MINUTE_MS:
-        return None  # later than the device's clock is now: written by another setting of that clock
-    shift = (own - shown) * SECOND_MS - since_clock_ms
-    interval = Interval(max(0, when.low_ms + shift), max(0, when.high_ms + shift))
+    later = own * SECOND_MS > shown * SECOND_MS + since_clock_ms + MINUTE_MS
+    if not later and own >= (own if told.timeline_from is None else told.timeline_from):
+        return _by_offset(own, shown, _shifted(when, -since_clock_ms), when)
+    if told.before is not None:
+        return _by_offset(own, *told.before, when)
+    return None
+
+
+def _by_offset(own: int, shown: int, then: Interval, when: Interval) -> Placed | None:
+    interval = _shifted(then, (own - shown) * SECOND_MS)
     if not _plausible(local_seconds(interval.low_ms), when):
         return None  # the clock is right by now, and this record was made before it was set
     return Placed(_not_after(interval, when.high_ms), CLOCK)
+
+
+def _shifted(interval: Interval, by_ms: int) -> Interval:
+    return Interval(max(0, interval.low_ms + by_ms), max(0, interval.high_ms + by_ms))
 
 
 def _plausible(own: int, when: Interval) -> bool:

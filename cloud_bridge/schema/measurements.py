@@ -74,6 +74,7 @@ arrivals = Table(
     Index(None, "measurement"),
     UniqueConstraint("disclosure"),
     Index(None, "kid", "sequence"),
+    Index(None, "kid", "boot"),
 )
 # Why something waits. measurement null: the item itself waits (not decoded, its key forked, evidence not
 # complete) and stands in `disclosure`. question_id: what a person is asked, and how the hub names it.

@@ -1,0 +1,290 @@
+"""What must still go to which receiver. A delivery is claimed by a lease, so that workers never share one.
+
+A row with part "" is a measurement that was not rendered yet; `expand` puts one row for each of its resources
+in its place. A claim whose worker died runs out with its lease, and the next try finds at the receiver what
+the first one may have written: conditional create and read back make that harmless.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from cloud_bridge.ledger import journey_log
+from cloud_bridge.measured import Interval, Measured
+from cloud_bridge.schema import (
+    citizen_receivers,
+    deliveries,
+    disclosures,
+    measurements,
+    receivers,
+)
+from gateway.wire.cbor import decode
+from gateway.wire.envelope import open_disclosure
+from gateway.wire.items import ReadingItem
+from gateway.wire.reading import reading_from_wire
+
+WAITING, CLAIMED, DELIVERED, REFUSED = "waiting", "claimed", "delivered", "refused"
+UNRENDERED = ""
+_LOOK_AT = 50
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A receiver as it was set up. conditional_create: False when it takes one at a time, after a search."""
+
+    id: str
+    kind: str
+    base_url: str
+    rendering: str
+    conditional_create: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A delivery that this worker alone has until lease_ms. attempts: how many tries came before."""
+
+    id: int
+    measurement: int
+    household: str
+    part: str
+    attempts: int
+    endpoint: Endpoint
+    measured: Measured
+    lease_ms: int
+
+
+def receivers_of(connection: Connection, citizen: str) -> list[str]:
+    """To whom this citizen's readings go."""
+    chosen = select(citizen_receivers.c.receiver).where(citizen_receivers.c.citizen == citizen)
+    return [str(name) for name in connection.execute(chosen.order_by(citizen_receivers.c.receiver)).scalars()]
+
+
+def queue(connection: Connection, measurement: int, citizen: str, now_ms: int) -> None:
+    """One delivery for each of the citizen's receivers that has none of this measurement yet."""
+    there = select(deliveries.c.receiver).where(deliveries.c.measurement == measurement)
+    known = set(connection.execute(there).scalars())
+    for receiver in receivers_of(connection, citizen):
+        if receiver not in known:
+            _add(connection, measurement, receiver, UNRENDERED, now_ms)
+            household = _household(connection, measurement)
+            waiting = journey_log.WAITING
+            journey_log.note(connection, household, measurement, waiting, now_ms, receiver=receiver)
+
+
+def withdraw(connection: Connection, measurement: int) -> None:
+    """What did not go out yet will not."""
+    mine = (deliveries.c.measurement == measurement, deliveries.c.status.in_((WAITING, REFUSED)))
+    connection.execute(delete(deliveries).where(*mine))
+
+
+def went_out(connection: Connection, measurement: int) -> bool:
+    """Whether a receiver has, or at this moment may be getting, something of it."""
+    chosen = select(deliveries.c.id).where(
+        deliveries.c.measurement == measurement, deliveries.c.status.in_((CLAIMED, DELIVERED))
+    )
+    return connection.execute(chosen.limit(1)).first() is not None
+
+
+def claim(
+    connection: Connection, now_ms: int, lease_ms: Callable[[Endpoint], int], resting: list[str]
+) -> Claim | None:
+    """The delivery that has waited longest past its time, for this worker alone; None when nothing is due.
+
+    lease_ms: how long a try at this receiver can last. resting: receivers that are left alone for now.
+    Only measurements that are due go: one that was paused or held meanwhile stays.
+    """
+    for row in connection.execute(_due(now_ms, resting)).all():
+        endpoint = _endpoint(row)
+        if not endpoint.conditional_create and _is_busy(connection, endpoint.id, now_ms):
+            continue
+        until = now_ms + lease_ms(endpoint)
+        mine = update(deliveries).where(deliveries.c.id == row.id, _free(now_ms))
+        taken = connection.execute(
+            mine.values(status=CLAIMED, lease_ms=until, attempts=deliveries.c.attempts + 1)
+        )
+        if taken.rowcount == 1:
+            measured = _measured(connection, row)
+            what = (row.id, row.measurement, row.household, row.part, row.attempts)
+            return Claim(*what, endpoint, measured, until)
+    return None
+
+
+def is_due(connection: Connection, now_ms: int, resting: list[str]) -> bool:
+    """Whether anything could be claimed now; asked without holding up any writer."""
+    return connection.execute(_due(now_ms, resting).limit(1)).first() is not None
+
+
+def next_due_ms(connection: Connection) -> int | None:
+    """When the next delivery becomes due, or a lease runs out; None when nothing waits."""
+    when = func.coalesce(deliveries.c.lease_ms, deliveries.c.next_ms)
+    chosen = select(func.min(when)).join_from(deliveries, measurements)
+    waiting = (deliveries.c.status.in_((WAITING, CLAIMED)), measurements.c.status == "due")
+    return connection.execute(chosen.where(*waiting)).scalar()
+
+
+def expand(connection: Connection, claim_: Claim, parts: list[str], now_ms: int) -> None:
+    """Rendered: one delivery for each resource, in their order, in place of the measurement as a whole."""
+    if not _mine(connection, claim_):
+        return
+    connection.execute(delete(deliveries).where(deliveries.c.id == claim_.id))
+    for part in parts:
+        _add(connection, claim_.measurement, claim_.endpoint.id, part, now_ms)
+
+
+def delivered(
+    connection: Connection, claim_: Claim, resource_id: str, version: str | None, now_ms: int
+) -> bool:
+    """The receiver has shown it. True when nothing of the measurement is left to deliver.
+
+    Counts even when the lease ran out meanwhile: it is proof of what stands at the receiver.
+    """
+    proof = {"resource_id": resource_id, "version": version, "code": None, "detail": None}
+    done = (
+        update(deliveries)
+        .where(deliveries.c.id == claim_.id, deliveries.c.status != DELIVERED)
+        .values(status=DELIVERED, lease_ms=None, since_ms=now_ms, **proof)
+    )
+    if connection.execute(done).rowcount:
+        _note(connection, claim_, journey_log.DELIVERED, now_ms)
+    left = select(deliveries.c.id).where(
+        deliveries.c.measurement == claim_.measurement, deliveries.c.status != DELIVERED
+    )
+    return connection.execute(left.limit(1)).first() is None
+
+
+def later(connection: Connection, claim_: Claim, code: str, next_ms: int, now_ms: int) -> None:
+    """Not confirmed: again from next_ms on. The code says why; its first time is kept."""
+    if not _mine(connection, claim_):
+        return
+    row = connection.execute(select(deliveries).where(deliveries.c.id == claim_.id)).one()
+    since = row.since_ms if row.code == code else now_ms
+    values = {"status": WAITING, "lease_ms": None, "next_ms": next_ms, "code": code, "since_ms": since}
+    connection.execute(update(deliveries).where(deliveries.c.id == claim_.id).values(**values))
+    if row.code != code:
+        _note(connection, claim_, journey_log.RETRIED, now_ms, code)
+
+
+def refused(connection: Connection, claim_: Claim, code: str, detail: str, now_ms: int) -> None:
+    """Parked with the reason until someone acts; everything else goes on. detail holds no reading."""
+    if not _mine(connection, claim_):
+        return
+    values = {"status": REFUSED, "lease_ms": None, "code": code, "detail": detail, "since_ms": now_ms}
+    connection.execute(update(deliveries).where(deliveries.c.id == claim_.id).values(**values))
+    _note(connection, claim_, journey_log.REFUSED, now_ms, code)
+
+
+def retry(connection: Connection, measurement: int, now_ms: int) -> int:
+    """Try again what was refused, after its cause is mended; how many."""
+    parked = (deliveries.c.measurement == measurement, deliveries.c.status == REFUSED)
+    again = update(deliveries).where(*parked).values(status=WAITING, next_ms=now_ms, since_ms=now_ms)
+    return connection.execute(again).rowcount
+
+
+def _due(now_ms: int, resting: list[str]) -> Select[Any]:
+    chosen = (
+        select(
+            deliveries.c.id,
+            deliveries.c.part,
+            deliveries.c.attempts,
+            deliveries.c.measurement,
+            measurements.c.household,
+            receivers.c.id.label("receiver"),
+            receivers.c.kind,
+            receivers.c.base_url,
+            receivers.c.rendering,
+            receivers.c.conditional_create,
+            citizen_receivers.c.patient,
+            citizen_receivers.c.secret,
+        )
+        .join_from(deliveries, measurements)
+        .join(receivers, receivers.c.id == deliveries.c.receiver)
+        .join(
+            citizen_receivers,
+            and_(
+                citizen_receivers.c.receiver == deliveries.c.receiver,
+                citizen_receivers.c.citizen == measurements.c.citizen,
+            ),
+        )
+        .where(_free(now_ms), deliveries.c.next_ms <= now_ms, measurements.c.status == "due")
+    )
+    if resting:
+        chosen = chosen.where(deliveries.c.receiver.not_in(resting))
+    return chosen.order_by(deliveries.c.next_ms, deliveries.c.id).limit(_LOOK_AT)
+
+
+def _free(now_ms: int) -> ColumnElement[bool]:
+    ran_out = and_(deliveries.c.status == CLAIMED, deliveries.c.lease_ms <= now_ms)
+    return or_(deliveries.c.status == WAITING, ran_out)
+
+
+def _is_busy(connection: Connection, receiver: str, now_ms: int) -> bool:
+    """Whether another try at this receiver is under way; its row is held until the claim is committed."""
+    connection.execute(select(receivers.c.id).where(receivers.c.id == receiver).with_for_update())
+    running = (deliveries.c.status == CLAIMED, deliveries.c.lease_ms > now_ms)
+    chosen = select(deliveries.c.id).where(deliveries.c.receiver == receiver, *running)
+    return connection.execute(chosen.limit(1)).first() is not None
+
+
+def _mine(connection: Connection, claim_: Claim) -> bool:
+    """Whether the claim still stands: no other worker got it after its lease ran out."""
+    same = (deliveries.c.status == CLAIMED, deliveries.c.lease_ms == claim_.lease_ms)
+    chosen = select(deliveries.c.id).where(deliveries.c.id == claim_.id, *same)
+    return connection.execute(chosen).first() is not None
+
+
+def _endpoint(row: Row[Any]) -> Endpoint:
+    return Endpoint(row.receiver, row.kind, row.base_url, row.rendering, row.conditional_create)
+
+
+def _measured(connection: Connection, row: Row[Any]) -> Measured:
+    """All that a rendering may know, from the measurement's row and the disclosure it first came in."""
+    found = connection.execute(
+        select(measurements, disclosures.c.data)
+        .join_from(measurements, disclosures, disclosures.c.id == measurements.c.first_disclosure)
+        .where(measurements.c.id == row.measurement)
+    ).one()
+    item = open_disclosure(bytes(found.data))
+    assert isinstance(item, ReadingItem), "a measurement is first seen in a reading item"
+    return Measured(
+        reading=reading_from_wire(decode(bytes(found.reading))),
+        key=bytes(found.key),
+        device=item.device,
+        hub=found.hub,
+        driver=found.driver,
+        driver_version=found.driver_version,
+        placed=Interval(found.placed_low_ms, found.placed_high_ms),
+        arrived_ms=found.arrived_ms,
+        late=found.late,
+        subject=row.patient,
+        secret=bytes(row.secret),
+    )
+
+
+def _add(connection: Connection, measurement: int, receiver: str, part: str, now_ms: int) -> None:
+    values = {"measurement": measurement, "receiver": receiver, "part": part, "status": WAITING}
+    connection.execute(insert(deliveries).values(**values, next_ms=now_ms, since_ms=now_ms))
+
+
+def _note(connection: Connection, claim_: Claim, step: str, at_ms: int, code: str | None = None) -> None:
+    household = _household(connection, claim_.measurement)
+    receiver = claim_.endpoint.id
+    journey_log.note(connection, household, claim_.measurement, step, at_ms, code=code, receiver=receiver)
+
+
+def _household(connection: Connection, measurement: int) -> str:
+    chosen = select(measurements.c.household).where(measurements.c.id == measurement)
+    return str(connection.execute(chosen).scalar_one())

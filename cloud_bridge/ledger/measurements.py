@@ -1,0 +1,289 @@
+"""What an accepted item becomes: a measurement, the same one again, a question, or something held.
+
+`take_item` runs inside the ledger's transaction, which holds the household's row. It decodes the frames
+again, computes the measurement key from them, keeps every arrival, and ends in deciding.py.
+"""
+
+from sqlalchemy import Connection, insert, select, update
+
+from cloud_bridge import placing, repeats
+from cloud_bridge.ledger import (
+    captures,
+    clocks,
+    deciding,
+    deliveries,
+    devices,
+    holds,
+    journey_log,
+    records,
+    wishes,
+)
+from cloud_bridge.ledger.recognition import (
+    Verdict,
+    doubtful,
+    recognise,
+    witness_clock,
+    witness_record,
+)
+from cloud_bridge.ledger.records import RecordError, Seen
+from cloud_bridge.ledger.taken import TakenItem
+from cloud_bridge.placing import Placed, Told
+from cloud_bridge.repeats import Passage
+from cloud_bridge.schema import arrivals, measurements, parts
+from gateway.wire.cbor import decode, encode
+from gateway.wire.items import Addition, Part, ReadingItem, Statement, Status
+from gateway.wire.measurement import measurement_key, short
+from gateway.wire.reading import reading_from_wire
+
+ADDITION = "addition"
+
+
+def take_item(connection: Connection, taken: TakenItem) -> None:
+    """Keep one item of an accepted envelope; the ledger's ItemTaker. MeethubError: this item goes aside."""
+    item = taken.item
+    if isinstance(item, ReadingItem):
+        _take_reading(connection, taken, item)
+    elif isinstance(item, Addition):
+        _take_addition(connection, taken, item)
+    elif isinstance(item, Part):
+        _take_part(connection, taken, item)
+    elif isinstance(item, Statement):
+        wishes.heard(connection, taken, item)
+    elif isinstance(item, Status):
+        for told in item.devices:
+            devices.status(connection, taken.household, told, taken.arrived_ms)
+    go_on(connection, taken.kid, taken.arrived_ms)
+
+
+def go_on(connection: Connection, kid: bytes, now_ms: int) -> None:
+    """Decide again about what waited for statements of this key."""
+    deciding.again(connection, holds.waiting_for(connection, kid), now_ms)
+
+
+def hold_forked(connection: Connection, kid: bytes, sequence: int) -> None:
+    """A fork was found: what came from this key from this sequence on waits; the ledger's ForkTaker."""
+    chosen = (
+        select(measurements.c.id, arrivals.c.arrived_ms)
+        .join_from(measurements, arrivals, arrivals.c.disclosure == measurements.c.first_disclosure)
+        .where(arrivals.c.kid == kid, arrivals.c.sequence >= sequence, measurements.c.settled_ms.is_(None))
+    )
+    for row in connection.execute(chosen).all():
+        deciding.decide(connection, row.id, row.arrived_ms)
+
+
+def release_forked(connection: Connection, kid: bytes, now_ms: int) -> None:
+    """A person confirmed the hub: what was held of its key passes dedupe and whose as usual."""
+    for disclosure in holds.held_items(connection, (holds.KEY_FORKED,), kid):
+        _take_again(connection, disclosure, now_ms)
+    deciding.again(connection, holds.held_measurements(connection, (holds.KEY_FORKED,), None), now_ms)
+
+
+def decode_again(connection: Connection, now_ms: int) -> int:
+    """After a driver update: read once more what gave no reading, or another one; how many now did."""
+    waiting = holds.held_items(connection, (holds.UNDECODED, holds.DECODED_DIFFERENTLY))
+    for disclosure in waiting:
+        _take_again(connection, disclosure, now_ms)
+    left = holds.held_items(connection, (holds.UNDECODED, holds.DECODED_DIFFERENTLY))
+    return len(set(waiting) - set(left))
+
+
+def _take_again(connection: Connection, disclosure: int, now_ms: int) -> None:
+    taken = captures.read_again(connection, disclosure)
+    if taken is None:
+        holds.release_item(connection, disclosure, now_ms, "erased")
+    else:
+        take_item(connection, taken)
+
+
+# --- readings ---
+
+
+def _take_reading(connection: Connection, taken: TakenItem, item: ReadingItem) -> None:
+    if taken.forked:
+        _hold_item(connection, taken, holds.KEY_FORKED)
+        return
+    try:
+        seen = records.seen(connection, taken, item)
+    except RecordError as error:
+        _hold_item(connection, taken, error.code, error.detail)
+        return
+    holds.release_item(connection, taken.disclosure_id, taken.arrived_ms, "bridge")
+    passages = [(repeats.TIME, one) for one in witness_clock(connection, seen)]
+    verdict = recognise(connection, seen)
+    if verdict.relation == repeats.FIRST:
+        passages += witness_record(connection, seen)
+    _keep(connection, seen, verdict, [one for _, one in passages])
+    for disclosure in doubtful(connection, seen, passages):
+        _doubt(connection, disclosure)
+
+
+def _keep(connection: Connection, seen: Seen, verdict: Verdict, passages: list[Passage]) -> None:
+    taken = seen.taken
+    if verdict.measurement is not None:
+        _add_arrival(connection, seen, verdict.measurement, repeats.AGAIN)
+        again = journey_log.SEEN_AGAIN
+        journey_log.note(
+            connection,
+            taken.household,
+            verdict.measurement,
+            again,
+            taken.arrived_ms,
+            envelope=taken.envelope_id,
+        )
+        return
+    number = _new(connection, seen, verdict, _placed(connection, seen, passages))
+    _add_arrival(connection, seen, number, verdict.relation)
+    _note_route(connection, seen, number)
+    if verdict.code is not None:
+        holds.hold(connection, number, verdict.code, taken.arrived_ms, short(seen.record_key))
+    deciding.decide(connection, number, taken.arrived_ms)
+    if verdict.relation == repeats.FIRST:
+        _take_early_additions(connection, seen)
+
+
+def _new(connection: Connection, seen: Seen, verdict: Verdict, placed: Placed) -> int:
+    taken = seen.taken
+    repeated = verdict.relation == repeats.POSSIBLE and not seen.record.live
+    row = {
+        "household": taken.household,
+        "key": records.repeat_key(seen.record_key, seen.capture) if repeated else seen.key,
+        "record_key": seen.record_key,
+        "device": seen.item.device.identity,
+        "hub": taken.hub,
+        "user_slot": seen.reading.user,
+        "kind": seen.reading.kind,
+        "driver": seen.item.driver,
+        "driver_version": seen.version,
+        "reading": encode(seen.reading.wire()),
+        "first_disclosure": taken.disclosure_id,
+        "own_time": seen.own_time,
+        "own_number": seen.own_number,
+        "first_at_ms": seen.captured.at_ms,
+        "status": deciding.HELD,
+        "placed_low_ms": placed.interval.low_ms,
+        "placed_high_ms": placed.interval.high_ms,
+        "placed_by": placed.by,
+        "arrived_ms": taken.arrived_ms,
+        "late": placing.is_late(placed.interval, taken.arrived_ms),
+    }
+    return int(
+        connection.execute(insert(measurements).values(**row).returning(measurements.c.id)).scalar_one()
+    )
+
+
+def _placed(connection: Connection, seen: Seen, passages: list[Passage]) -> Placed:
+    """Where the record stands in time. A clock that is not offered, and ran back to it, places nothing."""
+    own, clock = placing.device_seconds(seen.reading.device_time), seen.item.clock
+    since, before = clocks.timeline(connection, seen.device.id, seen.captured.at_ms)
+    ran_back = (
+        clock is None and own is not None and any(one.step and one.low < own <= one.high for one in passages)
+    )
+    told = Told(own, clock, seen.record.live, since, before, ran_back)
+    return placing.place(told, seen.capture.moment, seen.captured.when)
+
+
+def _add_arrival(connection: Connection, seen: Seen, measurement: int, relation: str) -> None:
+    taken, capture, captured = seen.taken, seen.capture, seen.captured
+    connection.execute(
+        insert(arrivals).values(
+            measurement=measurement,
+            disclosure=taken.disclosure_id,
+            relation=relation,
+            arrived_ms=taken.arrived_ms,
+            hub=taken.hub,
+            kid=capture.kid,
+            sequence=taken.sequence,
+            boot=capture.moment.boot,
+            counter=capture.counter,
+            mono_ms=capture.moment.mono_ms,
+            captured_low_ms=captured.when.low_ms,
+            captured_high_ms=captured.when.high_ms,
+            at_ms=captured.at_ms,
+        )
+    )
+
+
+def _note_route(connection: Connection, seen: Seen, measurement: int) -> None:
+    """What happened before the bridge had it, as far as clocks tell."""
+    taken = seen.taken
+    sealed_ms = captures.sealed_ms(connection, taken.envelope_id)
+    steps = (
+        (journey_log.CAPTURED, seen.captured.when.high_ms),
+        (journey_log.SEALED, sealed_ms),
+        (journey_log.ACCEPTED, taken.arrived_ms),
+    )
+    for step, at_ms in steps:
+        if at_ms is not None:
+            when = min(at_ms, taken.arrived_ms)
+            journey_log.note(connection, taken.household, measurement, step, when, envelope=taken.envelope_id)
+
+
+def _doubt(connection: Connection, disclosure: int) -> None:
+    """What was taken as seen again is looked at once more, with what is known now of the device's clock."""
+    taken = captures.read_again(connection, disclosure)
+    if taken is None or not isinstance(taken.item, ReadingItem):
+        return
+    seen = records.seen(connection, taken, taken.item)
+    verdict = recognise(connection, seen)
+    if verdict.relation == repeats.AGAIN:
+        return
+    connection.execute(arrivals.delete().where(arrivals.c.disclosure == disclosure))
+    _keep(connection, seen, verdict, [])
+
+
+# --- what completes a reading ---
+
+
+def _take_part(connection: Connection, taken: TakenItem, item: Part) -> None:
+    place = {"whole": item.whole, "position": item.index, "count": item.count}
+    connection.execute(
+        insert(parts).values(household=taken.household, disclosure=taken.disclosure_id, **place)
+    )
+    for disclosure in holds.held_about(connection, holds.EVIDENCE_MISSING, item.whole.hex()):
+        _take_again(connection, disclosure, taken.arrived_ms)
+
+
+def _take_addition(connection: Connection, taken: TakenItem, item: Addition) -> None:
+    """It only fills what was absent; what contradicts, or comes after delivery, is held."""
+    if taken.forked:
+        _hold_item(connection, taken, holds.KEY_FORKED)
+        return
+    row = connection.execute(
+        select(measurements).where(
+            measurements.c.household == taken.household, measurements.c.key == item.key
+        )
+    ).first()
+    if row is None:
+        _hold_item(connection, taken, holds.ADDITION_EARLY, item.key.hex())
+        return
+    first = captures.read_again(connection, row.first_disclosure)
+    if first is None or not isinstance(first.item, ReadingItem):
+        return
+    try:
+        reading, record = records.with_addition(connection, taken.household, first.item, item)
+    except RecordError as error:
+        _hold_item(connection, taken, holds.ADDITION_DIFFERS, error.detail)
+        return
+    old = reading_from_wire(decode(bytes(row.reading)))
+    same = measurement_key(row.device, record, first.item.capture) == item.key
+    if not same or not records.only_fills(old, reading):
+        _hold_item(connection, taken, holds.ADDITION_DIFFERS)
+    elif deliveries.went_out(connection, row.id):
+        _hold_item(connection, taken, holds.ADDITION_LATE)
+    else:
+        values = {"reading": encode(reading.wire())}
+        connection.execute(update(measurements).where(measurements.c.id == row.id).values(**values))
+        holds.release_item(connection, taken.disclosure_id, taken.arrived_ms, "bridge")
+        added = journey_log.ADDITION
+        journey_log.note(
+            connection, taken.household, row.id, added, taken.arrived_ms, envelope=taken.envelope_id
+        )
+
+
+def _take_early_additions(connection: Connection, seen: Seen) -> None:
+    for disclosure in holds.held_about(connection, holds.ADDITION_EARLY, seen.key.hex()):
+        _take_again(connection, disclosure, seen.taken.arrived_ms)
+
+
+def _hold_item(connection: Connection, taken: TakenItem, code: str, detail: str | None = None) -> None:
+    holds.hold_item(connection, taken.household, taken.disclosure_id, code, taken.arrived_ms, detail)
