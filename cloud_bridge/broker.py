@@ -22,7 +22,7 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_UNACKNOWLEDGED = 64
 # A bridge that has not acknowledged by then gets the message again. Commits take milliseconds; and after a
 # crash of the broker the message it had just handed out comes again only when this time is over (measured).
-ACKNOWLEDGE_WAIT_S = 10
+ACKNOWLEDGE_WAIT_S = 5
 MAX_STORE_BYTES = 1024**3
 
 ISSUER, AUTH, SYS, KEEPER = "issuer", "auth", "sys", "keeper"

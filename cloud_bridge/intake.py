@@ -28,6 +28,7 @@ from gateway.wire import topics
 from gateway.wire.errors import MeethubError
 
 AT_LEAST_ONCE = 1
+NO_MID = 0  # messages at QoS 0 have no number and cannot be acknowledged
 CLOSED_WITHIN_S = 1.0
 LOOKED_EVERY_S = 0.5
 
@@ -157,15 +158,17 @@ class Intake:
             line.close()
         log.info("intake-disconnected", code=code)
 
-    def _enqueue(self, incoming: Incoming) -> None:
+    def _enqueue(self, line: "_Line", incoming: Incoming) -> None:
         """Called on paho's thread: while this waits, nothing more is read from the broker."""
-        line = incoming.line
+        if incoming.mid != NO_MID and incoming.mid in line.waiting:
+            return  # a broker that is tired of waiting hands out again what still stands in our queue
         until = time.monotonic() + self._settings.full_for_s
-        while line is not None and line.up and time.monotonic() < until:
+        while line.up and time.monotonic() < until:
             with suppress(queue.Full):
+                line.waiting.add(incoming.mid)
                 self._waiting.put(incoming, timeout=LOOKED_EVERY_S)
                 return
-        if line is not None and line.up:
+        if line.up:
             log.warning("intake-full", waiting=self._waiting.qsize())
             line.end()
 
@@ -173,22 +176,29 @@ class Intake:
         while not self._stopping.is_set():
             with suppress(queue.Empty):
                 incoming = self._waiting.get(timeout=LOOKED_EVERY_S)
-                # What came on a connection that is gone comes again, in order, on the next one.
-                if incoming.line is not None and incoming.line.up:
-                    self._hand_over(incoming)
+                if incoming.line is not None:
+                    self._hand_over(incoming.line, incoming)
 
-    def _hand_over(self, incoming: Incoming) -> None:
+    def _hand_over(self, line: "_Line", incoming: Incoming) -> None:
+        line.waiting.discard(incoming.mid)
+        if not line.up:
+            return  # it comes again on the next connection, and could not be acknowledged on this one
         try:
             self._deliver(incoming)
         except Exception as error:  # noqa: BLE001 (a boundary: one message must not end the intake)
-            log.error("intake-delivery-failed", error=type(error).__name__)  # noqa: TRY400 (no texts)
+            log.error("intake-delivery-failed", error=type(error).__name__)
 
 
 class _Line:
-    """One connection: its own paho client, used once. `over` is set when it ended or shall end."""
+    """One connection: its own paho client, used once. `over` is set when it ended or shall end.
 
-    def __init__(self, settings: IntakeSettings, enqueue: Callable[[Incoming], None]) -> None:
+    waiting: numbers of the messages in front of the bridge, added by paho's thread, taken off by the
+    delivering one.
+    """
+
+    def __init__(self, settings: IntakeSettings, enqueue: Callable[["_Line", Incoming], None]) -> None:
         self.over = threading.Event()
+        self.waiting: set[int] = set()
         self._gone = threading.Event()
         self._settled = threading.Event()
         self.subscribed = False
@@ -243,9 +253,12 @@ class _Line:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+        # Lets go of the client at once, and so of its sockets, instead of when garbage is collected.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
+        self._client.on_disconnect = None
 
     def acknowledge(self, mid: int) -> None:
-        if self.up:
+        if self.up and mid != NO_MID:
             self._client.ack(mid, AT_LEAST_ONCE)
 
     def publish(self, topic: str, payload: bytes) -> bool:
@@ -278,7 +291,7 @@ class _Line:
             # No hub of ours can mean this; acknowledged, so that it does not come for ever.
             self.acknowledge(message.mid)
             return
-        self._enqueue(Incoming(topic, bytes(message.payload), message.mid, self))
+        self._enqueue(self, Incoming(topic, bytes(message.payload), message.mid, self))
 
     def _on_disconnect(self, *_: object) -> None:
         self._gone.set()
@@ -295,10 +308,22 @@ def _send_at_once(_client: mqtt.Client, _userdata: object, ours: object) -> None
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho 2.2 leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 (as inherited)
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls(settings: IntakeSettings) -> ssl.SSLContext:
     """Read from the files at each connection, so that a renewed certificate counts from the next one on."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.sslsocket_class = _Socket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         context.load_verify_locations(settings.ca)

@@ -166,7 +166,7 @@ class Uplink:
         try:
             self._events(event)
         except Exception as error:  # noqa: BLE001 (a boundary: the listener's fault must not cost the line)
-            log.error("uplink-listener-failed", error=type(error).__name__)  # noqa: TRY400 (no texts)
+            log.error("uplink-listener-failed", error=type(error).__name__)
 
 
 class _Line:
@@ -232,6 +232,9 @@ class _Line:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
+        # Lets go of the client at once, and so of its sockets, instead of when garbage is collected.
+        self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
+        self._client.on_publish = self._client.on_disconnect = None
 
     def publish(self, topic: str, payload: bytes) -> bool:
         if not self.up or not self._window.acquire(blocking=False):
@@ -288,10 +291,22 @@ def _send_at_once(_client: mqtt.Client, _userdata: object, ours: object) -> None
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho 2.2 leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 (as inherited)
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls(settings: UplinkSettings) -> ssl.SSLContext:
     """Read from the files at each connection, so that a renewed certificate counts from the next one on."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.sslsocket_class = _Socket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         context.load_verify_locations(settings.ca)
