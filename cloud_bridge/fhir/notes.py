@@ -22,7 +22,7 @@ SENTENCES = {
     "low-perfusion": "De doorbloeding onder de sensor was zwak.",
     "marginal-perfusion": "De doorbloeding onder de sensor was matig.",
     "quality-checked": "Het apparaat keurde de kwaliteit van deze meting goed.",
-    "implausible": "Deze waarde is onwaarschijnlijk; misschien ging er iets mis bij het meten.",
+    "implausible": "Dit getal kan het apparaat niet echt gemeten hebben.",
     "clock-not-set": "De klok van het apparaat was niet gelijkgezet.",
     "low-battery": "De batterij van het apparaat was bijna leeg.",
 }

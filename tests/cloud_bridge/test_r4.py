@@ -1,8 +1,10 @@
 """FHIR R4: what stands in the Observations of blood pressure and oximetry, and what is refused."""
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,6 +279,14 @@ def test_every_doubt_is_a_sentence_in_one_note() -> None:
         assert all(sentence in text for sentence in expected)
         assert resource["status"] == "preliminary"
         assert resource["interpretation"][0]["coding"][0]["code"] == "questionable"
+
+
+def test_every_note_of_the_vocabulary_has_its_sentence() -> None:
+    vocabulary = (Path(__file__).parents[2] / "docs" / "vocabulary.md").read_text()
+    notes = vocabulary.split("\n## Notes\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"^\| `([a-z\-]+)` \|", notes, re.MULTILINE))
+    assert "irregular-pulse" in named
+    assert named <= SENTENCES.keys()
 
 
 def test_an_unknown_note_is_still_shown() -> None:
