@@ -140,18 +140,17 @@ def branch_of(connection: Connection, kid: bytes, sequence: int) -> int:
 def contradiction(connection: Connection, link: Link) -> tuple[str, int] | None:
     """(kind of fork, sequence from which readings are held) when this new envelope shows one.
 
-    The place of a broken link counts from the lower neighbour: which of the two is the other
-    branch cannot be known.
+    The place of a broken link counts from the lower neighbour: which of the two is the other branch
+    cannot be known. Where several things contradict, the lowest place counts, whatever the order of arrival.
     """
-    if branch_of(connection, link.kid, link.sequence):
-        return TWO_HASHES, link.sequence
+    found = [(TWO_HASHES, link.sequence)] if branch_of(connection, link.kid, link.sequence) else []
     torn = broken(connection, link)
     if torn is not None:
-        return torn
+        found.append(torn)
     ended_at = connection.execute(select(chains.c.ended_at).where(chains.c.kid == link.kid)).scalar()
     if ended_at is not None and link.sequence > ended_at:
-        return AFTER_SUCCESSOR, link.sequence
-    return None
+        found.append((AFTER_SUCCESSOR, link.sequence))
+    return min(found, key=lambda conflict: conflict[1], default=None)
 
 
 def broken(connection: Connection, link: Link) -> tuple[str, int] | None:

@@ -391,6 +391,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         ["household", "record_key"],
         unique=False,
     )
+    op.create_index(op.f("ix_measurements_key"), "measurements", ["key"], unique=False)
     op.create_index(op.f("ix_measurements_status"), "measurements", ["status"], unique=False)
     op.create_table(
         "parts",
