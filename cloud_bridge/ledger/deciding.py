@@ -6,7 +6,7 @@ ends) ends in `decide`. The first reason that stands is the one that is shown; w
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from cloud_bridge import people, placing
 from cloud_bridge.ledger import bindings, chain, deliveries, devices, holds, journey_log
@@ -48,6 +48,13 @@ def undelivered(connection: Connection, household: str, device: str | None = Non
     if device is not None:
         rows = rows.where(measurements.c.device == device)
     return [int(row[0]) for row in connection.execute(rows.order_by(measurements.c.id))]
+
+
+def due(connection: Connection, chosen: list[int]) -> int:
+    """How many of these may go, or went, to their receivers."""
+    rows = select(func.count()).where(measurements.c.id.in_(chosen))
+    going = measurements.c.status.in_((DUE, DELIVERED))
+    return int(connection.execute(rows.where(going)).scalar_one())
 
 
 def households(connection: Connection, chosen: list[int]) -> set[str]:

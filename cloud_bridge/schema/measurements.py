@@ -39,6 +39,7 @@ measurements = Table(
     ms("settled_ms", nullable=True),  # set when delivered or decided; null while waiting or held
     UniqueConstraint("household", "key"),
     Index(None, "household", "record_key"),
+    Index(None, "key"),
     Index(None, "household", "device"),
     Index(None, "status"),
 )
