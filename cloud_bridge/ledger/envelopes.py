@@ -70,10 +70,11 @@ class Ledger:
         messages = [Message(hub, topics.up(hub, topics.ENVELOPE), raw, ms) for hub, raw, ms in arrivals]
         with self._database.relaxed() as connection:
             begun = quarantine.begun(connection, list({message.digest for message in messages}))
-            for message in {m.digest: m for m in messages if m.digest not in begun}.values():
-                quarantine.begin(connection, message.digest, message.arrived_ms)
-        taken = self._together([message for message in messages if message.digest not in begun])
-        return [self._alone(m) if m.digest in begun else taken.pop(0) for m in messages]
+            fresh = {m.digest: m.arrived_ms for m in messages if m.digest not in begun}
+            for digest, arrived_ms in sorted(fresh.items()):  # one order for all workers
+                quarantine.begin(connection, digest, arrived_ms)
+        taken = self._together([message for message in messages if message.digest in fresh])
+        return [taken.pop(0) if m.digest in fresh else self._alone(m) for m in messages]
 
     def take_key(self, hub: str, raw: bytes, arrived_ms: int) -> Taken:
         """Take a hub's key request in: its new key is live, the one before retired, when this returns."""

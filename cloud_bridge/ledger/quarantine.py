@@ -8,6 +8,8 @@ how it began; of the rest only how many there were.
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from cloud_bridge.ledger.taken import Message
 from cloud_bridge.schema import attempts, quarantine, refusals
@@ -160,11 +162,11 @@ def settle(connection: Connection, hub: str, place: Place) -> None:
 
 def begin(connection: Connection, digest: bytes, now_ms: int) -> int:
     """Note, before these bytes are parsed, that they will be; how often that was begun now."""
-    same = update(attempts).where(attempts.c.digest == digest)
-    if connection.execute(same.values(times=attempts.c.times + 1, last_ms=now_ms)).rowcount == 0:
-        connection.execute(insert(attempts).values(digest=digest, times=1, last_ms=now_ms))
-        return 1
-    return int(connection.execute(select(attempts.c.times).where(attempts.c.digest == digest)).scalar_one())
+    build = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    first = build(attempts).values(digest=digest, times=1, last_ms=now_ms)
+    again = {"times": attempts.c.times + 1, "last_ms": now_ms}
+    noted = first.on_conflict_do_update(index_elements=["digest"], set_=again).returning(attempts.c.times)
+    return int(connection.execute(noted).scalar_one())
 
 
 def begun(connection: Connection, digests: list[bytes]) -> dict[bytes, int]:
