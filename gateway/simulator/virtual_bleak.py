@@ -53,6 +53,12 @@ class ConfirmsFirst(Client):
     loses nothing here and a reading at home.
     """
 
+    def on_gatt_pdu(self, att_pdu: att.ATT_PDU) -> None:
+        """An answer that nobody waits for any more is dropped, where bumble raises."""
+        waiting = self.pending_response
+        if waiting is None or not waiting.done() or att_pdu.op_code not in att.ATT_RESPONSES:
+            super().on_gatt_pdu(att_pdu)
+
     def on_att_handle_value_indication(self, indication: att.ATT_Handle_Value_Indication) -> None:
         self.send_confirmation(att.ATT_Handle_Value_Confirmation())
         for subscriber in self.indication_subscribers.get(indication.attribute_handle, set()):

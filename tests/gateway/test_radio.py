@@ -383,20 +383,39 @@ async def test_pairing_a_device_that_is_not_there(house):
         await radio.pair(ROGUE, BloodPressure, 0.2)
 
 
-async def test_two_gateways_read_one_device(house):
+async def test_two_gateways_read_the_memory_of_one_device(house):
     hubs = [Hub(), Hub()]
+    turn = []
     meter = await house.meter(keeps_memory=True)
+    sent = []
     for hub in hubs:
-        await house.radio(hub)
+        await house.radio(hub, allowed=lambda _, hub=hub: turn == [hub])
+    for hub in hubs:
+        turn[:] = [hub]
         await meter.pairing_mode()
-        await measured(meter, 1)
+        sent += await measured(meter, 3)
         await hub.until(lambda hub=hub: hub.ended)
-    for _ in range(20):  # whoever is first takes the window
-        await measured(meter, 1)
-        await until(lambda: not meter._news)
-        if all(len(set(hub.values())) > 2 for hub in hubs):
-            break
-    assert all(len(set(hub.values())) > 1 for hub in hubs)
+        assert hub.values() == sent
+    assert len(meter.truth.of("paired")) == 2
+
+
+async def test_two_gateways_answer_one_advertisement(house):
+    """The device takes one of them; the other one sees its connection fail, and nothing is lost or doubled."""
+    hubs = [Hub(), Hub()]
+    turn = []
+    meter = await house.meter()
+    for hub in hubs:
+        await house.radio(hub, allowed=lambda _, hub=hub: hub in turn)
+    for hub in hubs:
+        turn[:] = [hub]
+        await meter.pairing_mode()
+        await hub.until(lambda hub=hub: hub.ended)
+    turn[:] = hubs
+    sent = []
+    for _ in range(5):
+        sent += await measured(meter, 2, start=100 + len(sent))
+        await meter.truth.wait_for("confirmed", len(sent))
+    await until(lambda: sorted(hubs[0].values() + hubs[1].values()) == sorted(sent))
 
 
 async def test_a_street_that_was_gone_is_found_again(house):
