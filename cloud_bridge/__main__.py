@@ -183,7 +183,9 @@ def _verify(chosen: argparse.Namespace) -> int:
         if chosen.hub is None:
             print("With --key, name the hub as well: --hub ID.", file=sys.stderr)
             return USAGE
-        found = inspection.inspect(raw, chosen.hub, inspection.only_key(inspection.read_key(chosen.key), chosen.hub))
+        found = inspection.inspect(
+            raw, chosen.hub, inspection.only_key(inspection.read_key(chosen.key), chosen.hub)
+        )
     else:
         with _ledger(chosen) as (_, connection):
             found = inspection.inspect_registered(raw, connection, chosen.hub)
@@ -209,8 +211,8 @@ def _map(chosen: argparse.Namespace) -> int:
     lines = chosen.file or sys.stdin
     if lines is sys.stdin:
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file on every platform here
-    failed = mapping.map_lines(lines, chosen.render, lambda line: print(line, flush=True))
-    return PROBLEM if failed else OK
+    good = mapping.map_lines(lines, chosen.render, sys.stdout)
+    return OK if good else PROBLEM
 
 
 def _held(chosen: argparse.Namespace) -> int:
@@ -233,7 +235,9 @@ def _follow(chosen: argparse.Namespace) -> int:
 
     with _database(chosen) as database:
         for step in journey.follow(database):
-            line = json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[_language()]}"
+            line = (
+                json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[_language()]}"
+            )
             print(line, flush=True)
     return OK
 
@@ -242,18 +246,13 @@ def _follow(chosen: argparse.Namespace) -> int:
 
 
 def _bind(chosen: argparse.Namespace) -> int:
-    from cloud_bridge import people_desk
+    from cloud_bridge import administration
 
+    now_ms = _now_ms()
+    period = (_ms(chosen.start) or now_ms, _ms(chosen.end))
     with _ledger(chosen) as (_, connection):
-        decided = people_desk.bind(
-            connection,
-            chosen.device,
-            chosen.citizen,
-            slot=chosen.slot,
-            from_ms=_ms(chosen.start) or _now_ms(),
-            to_ms=_ms(chosen.end),
-            mode=chosen.mode,
-            now_ms=_now_ms(),
+        decided = administration.bind(
+            connection, chosen.device, chosen.citizen, period, now_ms, slot=chosen.slot, mode=chosen.mode
         )
     return _say(chosen, {"bound": chosen.device, "citizen": chosen.citizen, "decided": decided})
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select
 
 from cloud_bridge import authority, broker
+from cloud_bridge.authority import Identity
+from cloud_bridge.ledger import bindings, deciding
 from cloud_bridge.ledger.state_key import StateKey
 from cloud_bridge.registry import BRIDGE, HUB, Registry, RegistryError
 from cloud_bridge.schema import citizen_receivers, citizens, households, receivers
@@ -40,11 +42,11 @@ class Place:
         return self.directory / "broker"
 
     @property
-    def authority(self) -> Path:
+    def issuer(self) -> Path:
         return self.directory / "authority"
 
     @property
-    def identity(self) -> authority.Identity:
+    def identity(self) -> Identity:
         return authority.identity(self.directory, "bridge")
 
     def settings(self) -> dict[str, int | str]:
@@ -60,7 +62,7 @@ def set_up(place: Place, connection: Connection, ports: broker.Ports, hosts: tup
 
     What exists and is still good is kept, so it may be called at every start.
     """
-    issuer = authority.Authority.open(place.authority)
+    issuer = authority.Authority.open(place.issuer)
     broker.prepare(place.broker, ports, issuer, hosts)
     if authority.needs_renewal(place.identity.certificate):
         request = authority.make_request(place.identity.key, "bridge")
@@ -90,7 +92,7 @@ def enrol(place: Place, connection: Connection, request: str, household: str, no
     elif known.household != household:
         raise RegistryError("hub-known", hub)
     registry.add_key(key_id(public_key), hub, public_key, now_ms)
-    issuer = authority.Authority.open(place.authority)
+    issuer = authority.Authority.open(place.issuer)
     issued = issuer.issue_hub(certificate_request, hub)
     registry.add_certificate(issued.fingerprint, hub, HUB, issued.not_after_ms)
     state_key = StateKey.open(place.directory).public_key.hex()
@@ -138,3 +140,27 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
         return
     row = {"citizen": citizen, "receiver": receiver, "patient": patient}
     connection.execute(insert(citizen_receivers).values(row | {"secret": secrets.token_bytes(SECRET_SIZE)}))
+
+
+def bind(
+    connection: Connection,
+    device: str,
+    citizen: str,
+    period: tuple[int, int | None],
+    now_ms: int,
+    *,
+    slot: int | None = None,
+    mode: str = "alone",
+) -> int:
+    """Say whose a device is, from (and to) these ms; how many readings that waited for it go on.
+
+    The household is the citizen's. AdministrationError("unknown-name"), BindingError.
+    """
+    household = connection.execute(select(citizens.c.household).where(citizens.c.id == citizen)).scalar()
+    if household is None:
+        raise AdministrationError("unknown-name", citizen)
+    start, end = period
+    bindings.bind(connection, household, device, citizen, start, now_ms, slot=slot, mode=mode, to_ms=end)
+    waiting = deciding.undelivered(connection, household, device)
+    deciding.again(connection, waiting, now_ms)
+    return deciding.due(connection, waiting)

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge.deliver import Deliverer
 from cloud_bridge.intake import Incoming, Intake, IntakeSettings
-from cloud_bridge.ledger import keys, measurements
+import cloud_bridge.ledger.measurements as measurements
+from cloud_bridge.ledger import keys
 from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.envelopes import Ledger
 from cloud_bridge.ledger.state_key import StateKey

@@ -8,12 +8,10 @@ What is asked, the rules and the answers: `admission`. What the broker reports a
 system services CONNZ and KICK.
 """
 
-import argparse
 import asyncio
 import json
 import logging
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -31,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge import broker
 from cloud_bridge.admission import Answers, CalloutError, Logins, Question, check, read_question
+from cloud_bridge.notify import log_to_stderr, notify
 from cloud_bridge.registry import Admission, Registry
 
 QUESTIONS = "$SYS.REQ.USER.AUTH"
@@ -75,7 +74,7 @@ class Callout:
             nkeys_seed_str=broker.seed(self._directory, name),
             name=f"meethub-{name}",
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.2,
+            reconnect_time_wait=0.1,
             ping_interval=5,
             max_outstanding_pings=2,
             error_cb=failed,
@@ -100,7 +99,7 @@ class Callout:
             log.warning("connection-refused", code=error.code, client=question.client_id[:64])
             return self._answers.refuse(question, error.code)
         except SQLAlchemyError as error:
-            log.error("registry-unreadable", error=type(error).__name__)  # noqa: TRY400 (its text may hold values)
+            log.error("registry-unreadable", error=type(error).__name__)
             return self._answers.refuse(question, "registry-unreadable")
         if self._logins.suspicious(admission.subject, time.monotonic()):
             log.warning("clone-suspected", client=admission.subject)
@@ -130,7 +129,7 @@ class Callout:
                 log.info("broker-not-answering", error=type(error).__name__)
                 look_until = time.monotonic() + LOOKED_AFTER_S
             except SQLAlchemyError as error:
-                log.error("registry-unreadable", error=type(error).__name__)  # noqa: TRY400 (as above)
+                log.error("registry-unreadable", error=type(error).__name__)
             await asyncio.sleep(WATCHED_EVERY_S)
 
     def _revocations(self) -> tuple[int, int]:
@@ -218,12 +217,19 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def serve(directory: Path, database: str) -> None:
+    """Answer the broker of this directory from the registry in this database, until SIGTERM or SIGINT."""
+    log_to_stderr()
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # it logs what `error_cb` tells us in our own words
+    asyncio.run(_serve(Callout(directory, database)))
+
+
 async def _serve(callout: Callout) -> None:
     ready = asyncio.Event()
     serving = asyncio.create_task(callout.run(ready))
+    announcing = asyncio.create_task(_announce(ready))
     for ending in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(ending, serving.cancel)
-    announcing = asyncio.create_task(_announce(ready))
     try:
         await serving
     except asyncio.CancelledError:
@@ -233,31 +239,6 @@ async def _serve(callout: Callout) -> None:
 
 
 async def _announce(ready: asyncio.Event) -> None:
-    """Whoever started this process reads one line when the broker is answered."""
+    """Whoever started this process hears when the broker is answered."""
     await ready.wait()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cloud_bridge.callout",
-        description="Answers the broker who may connect, from the bridge's registry.",
-    )
-    parser.add_argument("--broker", type=Path, required=True, help="the broker's directory")
-    parser.add_argument("--database", required=True, help="URL of the bridge's database")
-    arguments = parser.parse_args()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.getLogger("nats").setLevel(logging.CRITICAL)
-    asyncio.run(_serve(Callout(arguments.broker, arguments.database)))
-
-
-if __name__ == "__main__":
-    main()
+    notify("READY=1")

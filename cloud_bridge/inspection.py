@@ -7,7 +7,9 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from sqlalchemy import Connection
 
+from cloud_bridge.registry import Registry
 from cloud_bridge.verify import KnownKey, VerifyError, verify_envelope
 from gateway.drivers import decode_record
 from gateway.wire.catalogue import explain
@@ -49,6 +51,26 @@ def read_key(path: Path) -> bytes:
 def only_key(public_key: bytes, hub: str) -> KeyOf:
     """Knows this one key."""
     return lambda kid: KnownKey(public_key, hub) if kid == key_id(public_key) else None
+
+
+def inspect_registered(raw: bytes, connection: Connection, hub: str | None) -> dict[str, Any]:
+    """As `inspect`, with the keys of the registry; hub None: the one that owns the key."""
+    registry = Registry(connection)
+
+    def key_of(kid: bytes) -> KnownKey | None:
+        found = registry.key(kid)
+        return None if found is None else KnownKey(found.public_key, found.hub)
+
+    return inspect(raw, hub or _owner(raw, key_of), key_of)
+
+
+def _owner(raw: bytes, key_of: KeyOf) -> str:
+    try:
+        sealed, _ = open_message(raw)
+    except WireError:
+        return ""
+    known = key_of(sealed.kid)
+    return "" if known is None else known.hub
 
 
 def inspect(raw: bytes, hub: str, key_of: KeyOf) -> dict[str, Any]:

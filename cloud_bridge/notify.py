@@ -1,7 +1,10 @@
-"""Tells systemd (or the demo chain) that a daemon of the bridge is ready: sd_notify over NOTIFY_SOCKET."""
+"""How a daemon of the bridge speaks to whoever started it: ready (sd_notify over NOTIFY_SOCKET), and its log."""
 
 import os
 import socket
+import sys
+
+import structlog
 
 
 def notify(state: str) -> None:
@@ -10,3 +13,16 @@ def notify(state: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.connect("\0" + address[1:] if address.startswith("@") else address)
             channel.send(state.encode())
+
+
+def log_to_stderr() -> None:
+    """One JSON line an event: codes and short keys, never a reading, a name or an address."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,19 +1,14 @@
 """The bridge as a daemon: reads its directory, runs, says that it is ready, and stops cleanly."""
 
 import signal
-import sys
 import threading
 from pathlib import Path
-
-import structlog
 
 from cloud_bridge.administration import AdministrationError, Place
 from cloud_bridge.bridge import Bridge
 from cloud_bridge.intake import IntakeSettings
 from cloud_bridge.ledger.database import Database
-from cloud_bridge.notify import notify
-
-CHECK_S = 0.1
+from cloud_bridge.notify import log_to_stderr, notify
 
 
 def serve(directory: Path) -> None:
@@ -30,25 +25,10 @@ def serve(directory: Path) -> None:
     database.migrate()
     bridge = Bridge(directory, database, _mqtt(place, settings))
     bridge.start()
-    while not bridge.connected and not stop.wait(CHECK_S):
-        pass
     notify("READY=1")
     stop.wait()
     notify("STOPPING=1")
     bridge.stop()
-
-
-def log_to_stderr() -> None:
-    """One JSON line an event: codes and short keys, never a reading, a name or an address."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def _mqtt(place: Place, settings: dict[str, int | str]) -> IntakeSettings:

@@ -138,13 +138,10 @@ def _init(chosen: argparse.Namespace) -> int:
 def _devices(chosen: argparse.Namespace) -> int:
     from gateway.config import load
     from gateway.identities import configured
-    from gateway.outbox import Outbox
 
     config = load(chosen.config)
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    outbox = Outbox(config.data / "outbox.sqlite", config.space_bytes)
-    rows = configured(config, outbox)
-    outbox.close()
+    rows = configured(config, config.data / "outbox.sqlite")
     if chosen.json:
         print(json.dumps(rows))
     else:

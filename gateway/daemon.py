@@ -98,7 +98,7 @@ class _Daemon:
             self._loop.add_signal_handler(number, self._stop.set)
         log.info("replayed", frames=self._hub.replay())
         self._uplink.start()
-        tasks = [asyncio.ensure_future(work) for work in (self._keep_ticking(), *self._listeners())]
+        tasks = [asyncio.create_task(work) for work in (self._keep_ticking(), *self._listeners())]
         notify("READY=1")
         try:
             await self._until_stopped(tasks)
@@ -110,13 +110,16 @@ class _Daemon:
             self._uplink.stop()
             self._outbox.close()
 
-    async def _until_stopped(self, tasks: "list[asyncio.Future[None]]") -> None:
+    async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
         """A part that ends is a fault: the daemon ends too, and systemd starts it afresh."""
-        stopped = asyncio.ensure_future(self._stop.wait())
+        stopped = asyncio.create_task(self._wait_for_stop())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         for task in done - {stopped}:
             task.result()
+
+    async def _wait_for_stop(self) -> None:
+        await self._stop.wait()
 
     async def _keep_ticking(self) -> None:
         """Everything of the hub that time or a change sets in motion; the watchdog hears that it goes on."""

@@ -270,9 +270,7 @@ class Hub:
         for identity, count in list(self._not_stored.items()):
             self.sealer.state(Lost(None, identity, count, "not-stored"))
             del self._not_stored[identity]
-        for kid, sequence in self.outbox.unreported_damage():
-            self.sealer.state(Lost((kid, sequence, None), None, 1, "unreadable"))
-            self.outbox.damage_reported(kid, sequence)
+        self.sealer.report_damage()
 
     def _status(self, now: Moment) -> Status:
         counts = sorted(self.outbox.counts().items())

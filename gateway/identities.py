@@ -1,9 +1,11 @@
 """Who the configured devices are: one identity each, chosen once and kept."""
 
 import secrets
+from contextlib import closing
+from pathlib import Path
 
 from gateway.config import BluetoothEntry, Config, SerialEntry
-from gateway.outbox import Outbox
+from gateway.outbox import Look, Outbox, OutboxError
 from gateway.wire.measurement import Device
 
 
@@ -14,16 +16,36 @@ def bluetooth_device(entry: BluetoothEntry) -> Device:
 
 def serial_device(entry: SerialEntry, outbox: Outbox) -> Device:
     """Nothing on the cable says who it is: a random id that this hub gives to the port and keeps."""
-    name = "identity:" + entry.port
-    known = outbox.setting(name)
+    known = outbox.setting(_name(entry))
     if known is None:
         known = secrets.token_bytes(8)
-        outbox.set_setting(name, known)
+        outbox.set_setting(_name(entry), known)
     return Device("port-" + known.hex())
 
 
-def configured(config: Config, outbox: Outbox) -> list[dict[str, str]]:
-    """Every configured device with its identity, as the command line shows it."""
-    rows = [(entry.driver, bluetooth_device(entry), "bluetooth") for entry in config.bluetooth]
-    rows += [(entry.driver, serial_device(entry, outbox), "serial") for entry in config.serial]
-    return [{"driver": name, "identity": device.identity, "by": by} for name, device, by in rows]
+def configured(config: Config, path: Path) -> list[dict[str, str]]:
+    """Every configured device with its identity; also while the daemon runs and owns the outbox."""
+    rows = [_row(entry.driver, bluetooth_device(entry), "bluetooth") for entry in config.bluetooth]
+    try:
+        with closing(Outbox(path, config.space_bytes)) as outbox:
+            return rows + [
+                _row(entry.driver, serial_device(entry, outbox), "serial") for entry in config.serial
+            ]
+    except OutboxError as error:
+        if error.code != "outbox-in-use":
+            raise
+    with closing(Outbox.look(path)) as look:
+        return rows + [row for entry in config.serial for row in _known(entry, look)]
+
+
+def _known(entry: SerialEntry, look: Look) -> list[dict[str, str]]:
+    known = look.setting(_name(entry))
+    return [] if known is None else [_row(entry.driver, Device("port-" + known.hex()), "serial")]
+
+
+def _row(driver: str, device: Device, by: str) -> dict[str, str]:
+    return {"driver": driver, "identity": device.identity, "by": by}
+
+
+def _name(entry: SerialEntry) -> str:
+    return "identity:" + entry.port

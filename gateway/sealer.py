@@ -165,8 +165,6 @@ class Sealer:
         lost = Lost(None, rows[0].device.identity, 1, UNSEALABLE)
         for item, ahead in ((reading, whole), (undecoded, whole), (lost, b"")):
             try:
-                if len(ahead) > MAX_PART * MAX_PARTS:
-                    raise OutboxError("item-limit", "evidence")
                 return Pending(numbers, key, self._disclose(item), ahead)
             except OutboxError as error:
                 log.error(UNSEALABLE, code=error.code, detail=error.detail)

@@ -8,7 +8,7 @@ from gateway.outbox.schema import KNOWN, PLACES, UNREADABLE
 from gateway.wire.envelope import digest, message
 from gateway.wire.state import AFTER_ACTION, AFTER_TIME, NEVER
 
-FREED_PER_COMMIT = 64
+FREED_PER_COMMIT = 32
 
 Place = tuple[bytes, int]
 # (row number, key id, sequence)

@@ -1,7 +1,8 @@
 """The signing keys as the outbox knows them, in memory: how far each sealed, what of it is missing.
 
-Kept twice in the database, and every key that ever sealed is named in a file beside it, so that a lost
-head is noticed and no sequence is used twice.
+Kept twice in the database, and every key that ever sealed is named in a file beside it, with the identity
+of the database that it sealed into. A key that is named there with another identity has lost its head with
+that database, and no sequence of it is used again.
 """
 
 import os
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.outbox.rows import Head, Key, OutboxError, Ranges, join
-from gateway.outbox.schema import stored_keys, write_key
+from gateway.outbox.schema import IDENTITY, read_setting, stored_keys, sync, write_key
 
 NAMED_AT_ONCE = 1000
 
@@ -21,11 +22,13 @@ class Heads:
 
     def __init__(self, path: Path) -> None:
         self._list = path.with_name(path.name + ".kids")
-        self._listed = _listed_kids(self._list)
+        self._listed = _listed(self._list)
+        self._identity = b""
         self._keys: dict[bytes, Key] = {}
 
     def load(self, connection: sqlite3.Connection) -> None:
         self._keys = stored_keys(connection)
+        self._identity = read_setting(connection, IDENTITY) or b""
 
     def in_order(self) -> list[Key]:
         """Keys in the order in which they began to seal; the last is the live one."""
@@ -34,7 +37,7 @@ class Heads:
     def head(self, kid: bytes) -> Head | None:
         """The last envelope of this key; None for a key that never sealed; OutboxError("head-unreadable")."""
         key = self._keys.get(kid)
-        if key is None and kid not in self._listed:
+        if key is None and self._listed.get(kid, self._identity) == self._identity:
             return None
         if key is None or key.burnt:
             raise OutboxError("head-unreadable", kid.hex())
@@ -43,19 +46,19 @@ class Heads:
     def last(self) -> Head | None:
         """The head of the key that sealed last; None when none did; OutboxError("head-unreadable")."""
         keys = self.in_order()
-        if not keys and self._listed:
+        if not keys and any(identity != self._identity for identity in self._listed.values()):
             raise OutboxError("head-unreadable")
         return self.head(keys[-1].kid) if keys else None
 
     def list_kid(self, kid: bytes) -> None:
-        """Before its first envelope: name this key beside the database. OutboxError("disk-error")."""
+        """Before its first envelope: name this key and this database beside it. OutboxError("disk-error")."""
         if kid in self._listed:
             return
         try:
-            _append_line(self._list, kid.hex())
+            _append_line(self._list, f"{kid.hex()} {self._identity.hex()}")
         except OSError as error:
             raise OutboxError("disk-error", str(error)) from error
-        self._listed.add(kid)
+        self._listed[kid] = self._identity
 
     def advanced(self, kid: bytes, sequence: int, proof: bytes, statements: int) -> Key:
         """This key with one more envelope."""
@@ -98,14 +101,15 @@ def write(connection: sqlite3.Connection, key: Key) -> Key:
     return key
 
 
-def _listed_kids(path: Path) -> set[bytes]:
-    """A damaged line is passed over."""
-    kids = set()
+def _listed(path: Path) -> dict[bytes, bytes]:
+    """Key id: identity of the database into which it began to seal. A damaged line is passed over."""
+    found = {}
     with suppress(FileNotFoundError):
         for line in path.read_bytes().splitlines():
             with suppress(ValueError):
-                kids.add(bytes.fromhex(line.decode("ascii", "replace")))
-    return kids
+                kid, identity = line.decode("ascii", "replace").split(" ")
+                found[bytes.fromhex(kid)] = bytes.fromhex(identity)
+    return found
 
 
 def _append_line(path: Path, line: str) -> None:
@@ -116,13 +120,4 @@ def _append_line(path: Path, line: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make names in this folder durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)

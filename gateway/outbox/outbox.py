@@ -19,16 +19,16 @@ from gateway.outbox.look import Look, counts, rows, waiting
 from gateway.outbox.rows import Captured, Effect, Head, Key, Message, OutboxError
 from gateway.outbox.schema import read_setting, write_setting
 from gateway.outbox.state import Applied, BridgeTime, apply_state
-from gateway.outbox.store import COMMITS_PER_CHECKPOINT, Store
+from gateway.outbox.store import Store
 from gateway.wire.envelope import MAX_ITEMS, digest
 from gateway.wire.items import DeviceClock, Frame
 from gateway.wire.measurement import Capture, Device, Moment
 from gateway.wire.state import State
 
-# Accepted envelopes are freed from the first share of the space on, down to the second.
-FREE_ABOVE, FREE_TO = 0.85, 0.75
+# Accepted envelopes are kept until this share of the space is used.
+FREE_ABOVE = 0.85
 # A capture checkpoints only when nothing else did for long: a device waits for it.
-PATIENT = 4 * COMMITS_PER_CHECKPOINT
+PATIENT = 4
 
 log = structlog.get_logger()
 
@@ -255,14 +255,11 @@ class Outbox:
         return max(0, self._store.room_bytes() - self._store.used_bytes())
 
     def make_room(self) -> int:
-        """Free accepted envelopes when space is short, oldest settled first; how many were freed."""
-        if self.fullness() < FREE_ABOVE:
-            return 0
-        freed = batch = self._free_batch()
-        while batch and self.fullness() > FREE_TO:
-            batch = self._free_batch()
-            freed += batch
-        return freed
+        """Free a few accepted envelopes when space is short, oldest settled first; how many.
+
+        One commit: call it every now and then, and nobody waits for it.
+        """
+        return 0 if self.fullness() < FREE_ABOVE else self._free_batch()
 
     def _free_batch(self) -> int:
         def work(connection: sqlite3.Connection) -> tuple[Key | None, int]:
@@ -295,4 +292,4 @@ class Outbox:
 
     def rest(self) -> None:
         """A quiet moment: work the log into the database, so that little stands to be replayed."""
-        self._store.tidy(1)
+        self._store.tidy(0)

@@ -67,10 +67,8 @@ def _scan(file: int, size: int) -> Log:
     little = header[:4] == b"\x37\x7f\x06\x82"
     log.headless = len(header) < WAL_HEADER or header[24:] != _checksum(header[:24], bytes(8), little=little)
     salts, previous, commits_beyond = header[16:24], header[24:32], 0
-    for offset in range(WAL_HEADER, size, FRAME):
+    for offset in range(WAL_HEADER, size if log.headless else _end(file, size, salts), FRAME):
         frame = _bytes_at(file, FRAME, offset)
-        if frame[8:16] != salts and not log.headless:
-            break  # left over from an earlier round of the log: in the database long since
         page, commit = struct.unpack(">II", frame[:8].ljust(8, b"\0"))
         good = len(frame) == FRAME and frame[16:24] == _checksum(
             frame[:8] + frame[FRAME_HEADER:], previous, little=little
@@ -81,6 +79,18 @@ def _scan(file: int, size: int) -> Log:
         previous = frame[16:24]
         log.frames.append((page, offset + FRAME_HEADER))
     return log
+
+
+def _end(file: int, size: int, salts: bytes) -> int:
+    """Where the present log ends: after its last frame with these salts.
+
+    What follows is left over from an earlier round, in the database long since.
+    """
+    end = WAL_HEADER
+    for offset in range(WAL_HEADER, size, FRAME):
+        if _bytes_at(file, FRAME_HEADER, offset)[8:16] == salts:
+            end = min(offset + FRAME, size)
+    return end
 
 
 def _checksum(data: bytes, seed: bytes, *, little: bool) -> bytes:

@@ -25,6 +25,7 @@ from gateway.outbox.schema import (
     UNREADABLE,
     connect,
     create,
+    sync,
     write_key,
     write_setting,
 )
@@ -58,9 +59,9 @@ def rescue(path: Path, remembered: Sequence[Key]) -> None:
     finally:
         images.close()
         connection.close()
-    _sync(fresh)
+    sync(fresh)
     fresh.rename(_beside(path, "rescued"))
-    _sync(path.parent)
+    sync(path.parent)
     finish(path)
 
 
@@ -72,7 +73,7 @@ def finish(path: Path) -> None:
         _beside(path, "wal", "-").unlink(missing_ok=True)
         _beside(path, "shm", "-").unlink(missing_ok=True)
         whole.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def asides(path: Path) -> list[Path]:
@@ -93,14 +94,6 @@ def _keep_aside(path: Path) -> None:
 
 def _beside(path: Path, name: str, mark: str = ".") -> Path:
     return path.with_name(path.name + mark + name)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _fill(connection: sqlite3.Connection, images: Images, remembered: Sequence[Key]) -> None:
@@ -142,6 +135,7 @@ def _take_proven(connection: sqlite3.Connection, number: int, cells: list[Cell])
     """A row of three columns is what its sum says: a setting, captured frames, or a key (returned)."""
     first, body, proof = cells
     if isinstance(first, str) and isinstance(body, bytes) and row_sum("setting", first, body) == proof:
+        # The identity that `create` gave is there already and stays.
         connection.execute("INSERT OR IGNORE INTO setting VALUES (?, ?, ?)", (first, body, proof))
     elif isinstance(body, bytes) and row_sum("captured", number, body) == proof:
         connection.execute("INSERT OR IGNORE INTO captured VALUES (?, ?, ?)", (number, body, proof))

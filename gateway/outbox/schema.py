@@ -6,7 +6,9 @@ columns differ from table to table: that is how the rescue tells rows apart.
 
 import fcntl
 import os
+import secrets
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,8 @@ PLACES = 64
 # Measurements that a hub does not seal again (protocol, section 1).
 KNOWN = 2000
 CAPTURES = "captures"
+# Random, made with the database; a rescue gives another.
+IDENTITY, IDENTITY_SIZE = "identity", 8
 ERASED, UNREADABLE = "erased", "unreadable"
 KEY_TABLES = ("key_a", "key_b")
 
@@ -47,10 +51,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """All tables, in one transaction."""
+    """All tables and the identity, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     for statement in SCHEMA:
         connection.execute(statement)
+    write_setting(connection, IDENTITY, secrets.token_bytes(IDENTITY_SIZE))
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
@@ -140,6 +145,7 @@ def look(path: Path) -> sqlite3.Connection:
 
 
 def check(connection: sqlite3.Connection, *, whole: bool) -> None:
+    """DamagedError unless this is our layout, sound, and with a head for every key that sealed."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != VERSION:
         raise DamagedError(f"layout {version}")
@@ -149,6 +155,21 @@ def check(connection: sqlite3.Connection, *, whole: bool) -> None:
         (first,) = answer.fetchone()
     if first != "ok":
         raise DamagedError(str(first))
+    keys = stored_keys(connection)
+    for kid, top in _tops(connection):
+        if kid not in keys or (keys[kid].sequence < top and not keys[kid].burnt):
+            raise DamagedError("a head is gone or went back")
+
+
+def _tops(connection: sqlite3.Connection) -> Iterator[tuple[bytes, int]]:
+    """Each key with the highest sequence that is here; a few steps in the index."""
+    query = (
+        "SELECT kid, MAX(sequence) FROM envelope WHERE kid = (SELECT MIN(kid) FROM envelope WHERE kid > ?)"
+    )
+    found = connection.execute(query, (b"",)).fetchone()
+    while found[0] is not None:
+        yield found
+        found = connection.execute(query, (found[0],)).fetchone()
 
 
 def lock(path: Path) -> int:
@@ -160,3 +181,12 @@ def lock(path: Path) -> int:
         os.close(handle)
         raise OutboxError("outbox-in-use", str(path)) from error
     return handle
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

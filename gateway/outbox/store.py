@@ -17,7 +17,7 @@ import structlog
 from gateway.outbox.pages import PAGE, read_log
 from gateway.outbox.rescue import asides, finish, rescue
 from gateway.outbox.rows import Key, OutboxError
-from gateway.outbox.schema import DamagedError, check, connect, create, fault, lock, write_setting
+from gateway.outbox.schema import DamagedError, check, connect, create, fault, lock, sync, write_setting
 
 # So many commits, then the log is worked into the database: about 2 MB of log.
 COMMITS_PER_CHECKPOINT = 64
@@ -48,6 +48,7 @@ class Store:
         self._rescued = rescued
         self._make_room = make_room
         self._commits = 0
+        self.checkpoint_after = COMMITS_PER_CHECKPOINT
         self._doubtful = False
         self._freeing = False
         self._lock = lock(path)
@@ -145,9 +146,12 @@ class Store:
 
     # Checkpoints.
 
-    def tidy(self, commits: int = COMMITS_PER_CHECKPOINT) -> None:
-        """Work the log into the database when this many commits stand in it. A failure only postpones it."""
-        if self._commits >= max(commits, 1):
+    def tidy(self, patience: int = 1) -> None:
+        """Work the log into the database when enough commits stand in it. A failure only postpones it.
+
+        patience: so many times the usual number; 0 whatever there is.
+        """
+        if self._commits >= max(self.checkpoint_after * patience, 1):
             self._postponable("RESTART")
 
     def scrub(self) -> None:
@@ -229,6 +233,7 @@ class Store:
         try:
             if _is_new(connection, self.path):
                 create(connection)
+                sync(self.path.parent)
             check(connection, whole=self.path.stat().st_size <= CHECKED_WHOLE)
             # What the last run left in the log may never have reached the disk: make it durable before use.
             self._checkpoint("TRUNCATE")

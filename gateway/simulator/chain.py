@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,19 +182,16 @@ longest_delay_s = 10
 adapter = "hci0"
 """
         street = json.loads((self.street_data / "ready.json").read_text())
-        if "cuff" in self.kinds:
-            address = street["blood_pressure_monitor"]["address"]
-            text += f'\n[[bluetooth.device]]\naddress = "{address}"\ndriver = "blood-pressure"\n'
-        if "oximeter" in self.kinds:
-            port = street["oximeter"]["path"]
-            text += f'\n[[serial.device]]\nport = "{port}"\ndriver = "nonin-serial"\n'
+        for device in street["devices"]:
+            place, key = ("bluetooth", "address") if device["by"] == "bluetooth" else ("serial", "port")
+            text += f'\n[[{place}.device]]\n{key} = "{device[key]}"\ndriver = "{device["driver"]}"\n'
         self.gateway_config.write_text(text)
 
     def _bind(self) -> None:
         """Each device is this citizen's since yesterday, so that what it stored before today counts too."""
         for device in self.gateway("devices", "--config", str(self.gateway_config)):
             name = "bound " + device["identity"]
-            self.facts.once(name, lambda identity=device["identity"]: self._bind_one(identity))
+            self.facts.once(name, partial(self._bind_one, device["identity"]))
             self.say("binding", f"{device['driver']} ({device['identity']}) is {self.facts['citizen']}'s")
 
     def _bind_one(self, identity: str) -> str:
