@@ -43,6 +43,8 @@ class Driver:
     reads: characteristics that the hub reads once a visit and feeds to `received` first.
     clock: characteristic with the device's current time, or None.
     keeps_records: True where the device holds its records until they are fetched, so that it can wait.
+    repeats_within_s: within this time two equal live records (neither number nor time) of such a device are
+        one measurement sent twice; 0 where every capture is a measurement of its own.
     clock_moves_records: True where setting the clock shifts what is stored; then it is never set.
     serial: (baud, data bits, parity, stop bits) of a cable, or None.
     stream: True where the bytes have no record boundary of their own (a cable that talks all the time):
@@ -57,6 +59,7 @@ class Driver:
     reads: tuple[str, ...] = ()
     clock: str | None = None
     keeps_records = False
+    repeats_within_s = 0
     clock_moves_records = False
     serial: tuple[int, int, str, int] | None = None
     stream = False

@@ -50,6 +50,7 @@ class BloodPressure(Driver):
     subscribe = ("2a35",)
     clock = "2a2b"
     keeps_records = True
+    repeats_within_s = 20  # a cuff needs longer to inflate and deflate
 
     def received(self, frame: Frame) -> list[Record]:
         """One record for a measurement; none for what is no result: cuff pressures, nothing but NaN."""
