@@ -7,29 +7,25 @@ named lost; a fork holds a key's readings from there on until a person confirms 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from cloud_bridge.registry import FORKED, LIVE, RETIRED, REVOKED, Registry
-from cloud_bridge.schema import chains, envelopes, forks, gaps, losses, ranges
+from cloud_bridge.schema import chains, forks, gaps, losses, ranges
 from gateway.wire.catalogue import explain
 
 GAP_CODE = "sequence-gap"
 FILLED, LOST = "filled", "lost"
-TWO_HASHES, LINK, AFTER_SUCCESSOR = "two-hashes", "link", "after-successor"
 
 # Called when a fork is found: hold what was already taken of this key from this sequence on.
 ForkTaker = Callable[[Connection, bytes, int], None]
 
 
 @dataclass(frozen=True)
-class Link:
-    """How one envelope hangs in its chain. previous: None for a newer version, whose link is not read."""
+class Head:
+    """highest: the highest sequence that arrived; ended_at: the last one before the key's successor."""
 
-    kid: bytes
-    sequence: int
-    hash: bytes
-    previous: bytes | None
-    linked: bool
+    highest: int
+    ended_at: int | None
 
 
 # --- which sequences are there ---
@@ -41,10 +37,19 @@ def accepted_ranges(connection: Connection, kid: bytes, limit: int) -> list[tupl
     return [(row.low, row.high) for row in connection.execute(chosen.limit(limit))]
 
 
-def arrived(connection: Connection, kid: bytes, sequence: int, now_ms: int) -> None:
+def head(connection: Connection, kid: bytes) -> Head:
+    """Where this key stands; made when it is new."""
+    chosen = select(chains.c.highest, chains.c.ended_at).where(chains.c.kid == kid)
+    row = connection.execute(chosen).first()
+    if row is None:
+        connection.execute(insert(chains).values(kid=kid))
+        return Head(0, None)
+    return Head(row.highest, row.ended_at)
+
+
+def arrived(connection: Connection, kid: bytes, sequence: int, highest: int, now_ms: int) -> None:
     """An envelope took this sequence, for the first time: its range grows, a gap opens or shrinks."""
     _extend(connection, kid, sequence)
-    highest = _highest(connection, kid)
     if sequence > highest + 1:
         _open_gap(connection, kid, highest + 1, sequence - 1, now_ms)
     if sequence > highest:
@@ -58,18 +63,19 @@ def _extend(connection: Connection, kid: bytes, sequence: int) -> None:
     near = select(ranges.c.low, ranges.c.high).where(ranges.c.kid == kid, ranges.c.low <= sequence + 1)
     low, high = sequence, sequence
     for row in connection.execute(near.order_by(ranges.c.low.desc()).limit(2)).all():
-        if row.high >= sequence - 1:
-            low, high = min(low, row.low), max(high, row.high)
+        if row.low == sequence + 1:
+            high = row.high
             connection.execute(delete(ranges).where(ranges.c.kid == kid, ranges.c.low == row.low))
-    connection.execute(insert(ranges).values(kid=kid, low=low, high=high))
+        elif row.high == sequence - 1:
+            low = row.low
+    mine = update(ranges).where(ranges.c.kid == kid, ranges.c.low == low).values(high=high)
+    if low == sequence or connection.execute(mine).rowcount == 0:
+        connection.execute(insert(ranges).values(kid=kid, low=low, high=high))
 
 
-def _highest(connection: Connection, kid: bytes) -> int:
-    highest = connection.execute(select(chains.c.highest).where(chains.c.kid == kid)).scalar()
-    if highest is None:
-        connection.execute(insert(chains).values(kid=kid))
-        return 0
-    return int(highest)
+def end(connection: Connection, kid: bytes, sequence: int) -> None:
+    """The key's successor names this as its last envelope."""
+    connection.execute(update(chains).where(chains.c.kid == kid).values(ended_at=sequence))
 
 
 # --- what is missing ---
@@ -129,95 +135,6 @@ def waits(connection: Connection, kid: bytes, up_to: int) -> bool:
 
 
 # --- where it contradicts itself ---
-
-
-def branch_of(connection: Connection, kid: bytes, sequence: int) -> int:
-    """How many envelopes with another hash are already at this place."""
-    there = select(func.count()).where(envelopes.c.kid == kid, envelopes.c.sequence == sequence)
-    return int(connection.execute(there).scalar_one())
-
-
-def contradiction(connection: Connection, link: Link) -> tuple[str, int] | None:
-    """(kind of fork, sequence from which readings are held) when this new envelope shows one.
-
-    The place of a broken link counts from the lower neighbour: which of the two is the other branch
-    cannot be known. Where several things contradict, the lowest place counts, whatever the order of arrival.
-    """
-    found = [(TWO_HASHES, link.sequence)] if branch_of(connection, link.kid, link.sequence) else []
-    torn = broken(connection, link)
-    if torn is not None:
-        found.append(torn)
-    ended_at = connection.execute(select(chains.c.ended_at).where(chains.c.kid == link.kid)).scalar()
-    if ended_at is not None and link.sequence > ended_at:
-        found.append((AFTER_SUCCESSOR, link.sequence))
-    return min(found, key=lambda conflict: conflict[1], default=None)
-
-
-def broken(connection: Connection, link: Link) -> tuple[str, int] | None:
-    """The same for the links to both neighbours alone."""
-    if _broken_before(connection, link):
-        return LINK, link.sequence - 1
-    if _broken_after(connection, link):
-        return LINK, link.sequence
-    return None
-
-
-def _broken_before(connection: Connection, link: Link) -> bool:
-    """The envelope before is there and is not the one that this one names."""
-    if not link.linked:
-        return False
-    before = select(envelopes.c.hash).where(
-        envelopes.c.kid == link.kid, envelopes.c.sequence == link.sequence - 1
-    )
-    hashes = [bytes(row.hash) for row in connection.execute(before)]
-    return bool(hashes) and link.previous not in hashes
-
-
-def _broken_after(connection: Connection, link: Link) -> bool:
-    """An envelope after is there and names another one than this."""
-    after = select(envelopes.c.id).where(
-        envelopes.c.kid == link.kid,
-        envelopes.c.sequence == link.sequence + 1,
-        envelopes.c.statements.is_not(None),  # a newer version's link is not read
-        or_(envelopes.c.previous.is_(None), envelopes.c.previous != link.hash),
-    )
-    return connection.execute(after.limit(1)).first() is not None
-
-
-def proven(connection: Connection, link: Link) -> bool:
-    """Whether an envelope that is already there names this one: it was sealed before that one."""
-    named = select(envelopes.c.id).where(envelopes.c.kid == link.kid, envelopes.c.previous == link.hash)
-    return connection.execute(named.limit(1)).first() is not None
-
-
-def succeed(connection: Connection, link: Link) -> None:
-    """The first envelope of a key names the last one of the key before: that one ends there.
-
-    Looked at from both sides, because either may arrive first.
-    """
-    if link.sequence == 1 and link.previous is not None:
-        ends = select(envelopes.c.kid, envelopes.c.sequence).where(
-            envelopes.c.hash == link.previous, envelopes.c.kid != link.kid
-        )
-        row = connection.execute(ends.limit(1)).first()
-        if row is not None and _same_hub(connection, bytes(row.kid), link.kid):
-            _end(connection, bytes(row.kid), row.sequence)
-    begins = select(envelopes.c.kid).where(
-        envelopes.c.previous == link.hash, envelopes.c.kid != link.kid, envelopes.c.sequence == 1
-    )
-    row = connection.execute(begins.limit(1)).first()
-    if row is not None and _same_hub(connection, bytes(row.kid), link.kid):
-        _end(connection, link.kid, link.sequence)
-
-
-def _end(connection: Connection, kid: bytes, sequence: int) -> None:
-    connection.execute(update(chains).where(chains.c.kid == kid).values(ended_at=sequence))
-
-
-def _same_hub(connection: Connection, one: bytes, other: bytes) -> bool:
-    registry = Registry(connection)
-    first, second = registry.key(one), registry.key(other)
-    return first is not None and second is not None and first.hub == second.hub
 
 
 def fork(connection: Connection, kid: bytes, kind: str, sequence: int, now_ms: int) -> None:

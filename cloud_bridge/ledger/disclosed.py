@@ -60,15 +60,15 @@ def _open(position: int, data: bytes | None, refused: dict[int, str]) -> Disclos
     return Disclosed(position, data, item, TAKEN)
 
 
-def unexplained(connection: Connection, sealed: Sealed, parts: list[Disclosed]) -> bool:
+def unexplained(connection: Connection, kid: bytes, sequence: int, parts: list[Disclosed]) -> bool:
     """Whether a disclosure is missing that no *lost* item names, here or in the ledger."""
     absent = {part.position for part in parts if part.status == ABSENT}
     if not absent:
         return False
     said = [part.item for part in parts if part.status == TAKEN]
     named = [item.envelope for item in said if isinstance(item, Lost)]
-    here = {where[2] for where in named if where is not None and where[:2] == (sealed.kid, sealed.sequence)}
-    there = select(losses.c.position).where(losses.c.kid == sealed.kid, losses.c.sequence == sealed.sequence)
+    here = {where[2] for where in named if where is not None and where[:2] == (kid, sequence)}
+    there = select(losses.c.position).where(losses.c.kid == kid, losses.c.sequence == sequence)
     explained = here | {row.position for row in connection.execute(there)}
     return None not in explained and not absent <= explained
 

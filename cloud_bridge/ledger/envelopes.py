@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
-from cloud_bridge.ledger import chain, disclosed, keys, origin, quarantine
+from cloud_bridge.ledger import chain, disclosed, keys, links, origin, quarantine
 from cloud_bridge.ledger.database import Database, lock
 from cloud_bridge.ledger.disclosed import Disclosed, ItemError
 from cloud_bridge.ledger.origin import Origin
@@ -149,50 +149,50 @@ class Ledger:
         source: Origin,
         refused: dict[int, str],
     ) -> Taken:
-        sealed = verified.sealed
+        sealed, link = verified.sealed, links.link_of(verified.sealed)
         parts = disclosed.opened(verified, refused)
-        envelope = _known(connection, sealed)
+        beside = links.around(connection, link)
+        envelope = beside.known
         if envelope is None:
-            _check(connection, sealed, source, parts)
-            envelope, outcome = self._insert(connection, message, sealed), ACCEPTED
+            _check(connection, link, source, parts)
+            envelope, outcome = self._insert(connection, message, sealed, beside), ACCEPTED
             new = disclosed.insert_all(connection, envelope, parts)
         else:
-            self._understand(connection, message, sealed, envelope)
+            self._understand(connection, message, sealed, beside)
             new, outcome = disclosed.supply(connection, envelope, parts), SEEN_AGAIN
-        place = (sealed.kid, sealed.sequence, sealed.hash)
-        quarantine.settle(connection, message.hub, place)
+        quarantine.settle(connection, message.hub, (link.kid, link.sequence, link.hash))
         quarantine.release(connection, message.hub, message.digest, outcome, message.arrived_ms)
         said = disclosed.hand_on(connection, self._items, (message, verified, source, envelope), new)
-        return Taken(outcome, message.hub, sealed.kid, sealed.sequence, envelope, statements=said)
+        return Taken(outcome, message.hub, link.kid, link.sequence, envelope, statements=said)
 
-    def _insert(self, connection: Connection, message: Message, sealed: Sealed) -> int:
+    def _insert(self, connection: Connection, message: Message, sealed: Sealed, beside: links.Around) -> int:
         """Keep the envelope, and note what the chain shows now that it is there."""
-        link = _link(sealed)
-        conflict = chain.contradiction(connection, link)
-        branch = chain.branch_of(connection, link.kid, link.sequence)
-        row = insert(envelopes).values(arrived_ms=message.arrived_ms, branch=branch, **_columns(sealed))
+        link = links.link_of(sealed)
+        row = insert(envelopes).values(
+            arrived_ms=message.arrived_ms, branch=beside.others, **_columns(sealed)
+        )
         envelope = int(connection.execute(row.returning(envelopes.c.id)).scalar_one())
-        if not branch:
-            chain.arrived(connection, link.kid, link.sequence, message.arrived_ms)
-        chain.succeed(connection, link)
-        self._note(connection, message, link, conflict)
+        head = chain.head(connection, link.kid)
+        if not beside.others:
+            chain.arrived(connection, link.kid, link.sequence, head.highest, message.arrived_ms)
+        links.succeed(connection, link)
+        self._note(connection, message, link, links.contradiction(link, beside, head.ended_at))
         return envelope
 
-    def _understand(self, connection: Connection, message: Message, sealed: Sealed, envelope: int) -> None:
+    def _understand(
+        self, connection: Connection, message: Message, sealed: Sealed, beside: links.Around
+    ) -> None:
         """A version that was newer than the bridge when it came, and is not any more."""
-        unread = envelopes.c.id == envelope, envelopes.c.sealed_boot.is_(None)
-        if (
-            sealed.contents is None
-            or connection.execute(select(envelopes.c.id).where(*unread)).first() is None
-        ):
+        unread = envelopes.c.id == beside.known, envelopes.c.sealed_boot.is_(None)
+        if sealed.contents is None:
             return
-        connection.execute(update(envelopes).where(*unread).values(**_columns(sealed)))
-        link = _link(sealed)
-        chain.succeed(connection, link)
-        self._note(connection, message, link, chain.broken(connection, link))
+        if connection.execute(update(envelopes).where(*unread).values(**_columns(sealed))).rowcount:
+            link = links.link_of(sealed)
+            links.succeed(connection, link)
+            self._note(connection, message, link, links.contradiction(link, beside, None))
 
     def _note(
-        self, connection: Connection, message: Message, link: chain.Link, conflict: tuple[str, int] | None
+        self, connection: Connection, message: Message, link: links.Link, conflict: tuple[str, int] | None
     ) -> None:
         if conflict is None:
             return
@@ -210,12 +210,12 @@ def _failed(message: Message, error: Exception) -> Taken:
     return Taken(FAILED, message.hub, code="envelope-failed", retry=AFTER_TIME)
 
 
-def _check(connection: Connection, sealed: Sealed, source: Origin, parts: list[Disclosed]) -> None:
+def _check(connection: Connection, link: links.Link, source: Origin, parts: list[Disclosed]) -> None:
     """What stands against taking a verified envelope that is not there yet; VerifyError then."""
-    place = (sealed.kid, sealed.sequence, sealed.hash)
-    if source.revoked and not chain.proven(connection, _link(sealed)):
+    place = (link.kid, link.sequence, link.hash)
+    if source.revoked and not links.proven(connection, link):
         raise VerifyError("key-revoked", place=place, retry=AFTER_ACTION)
-    if disclosed.unexplained(connection, sealed, parts):
+    if disclosed.unexplained(connection, link.kid, link.sequence, parts):
         raise VerifyError("disclosure-not-lost", place=place, retry=AFTER_TIME)
 
 
@@ -229,21 +229,6 @@ def _refuse(connection: Connection, message: Message, error: VerifyError) -> Tak
         quarantine.refuse(connection, message, error.place, error.code, error.retry)
     _log.warning("envelope-refused", hub=message.hub, code=error.code, retry=error.retry)
     return Taken(REFUSED, message.hub, kid, sequence, code=error.code, retry=error.retry)
-
-
-def _known(connection: Connection, sealed: Sealed) -> int | None:
-    same = select(envelopes.c.id).where(
-        envelopes.c.kid == sealed.kid,
-        envelopes.c.sequence == sealed.sequence,
-        envelopes.c.hash == sealed.hash,
-    )
-    return connection.execute(same).scalar()
-
-
-def _link(sealed: Sealed) -> chain.Link:
-    contents = sealed.contents
-    previous = None if contents is None else contents.previous
-    return chain.Link(sealed.kid, sealed.sequence, sealed.hash, previous, contents is not None)
 
 
 def _columns(sealed: Sealed) -> dict[str, object]:

@@ -94,6 +94,15 @@ def test_a_link_that_contradicts_its_neighbour_is_a_fork(home: Home, hub: Chain,
     assert home.kept()[-1][2] == "forked"
 
 
+@pytest.mark.parametrize("first", ["lower", "upper"])
+def test_an_envelope_that_names_none_before_it_is_a_fork_too(home: Home, hub: Chain, first: str) -> None:
+    mine = hub.seal()
+    hub.last = None
+    theirs = hub.seal()
+    take(home, *([mine, theirs] if first == "lower" else [theirs, mine]))
+    assert [(row.sequence, row.kind) for row in home.rows(forks)] == [(1, "link")]
+
+
 def test_readings_below_a_fork_are_not_held(home: Home, hub: Chain) -> None:
     first, *_ = sealed = [hub.seal() for _ in range(3)]
     clone = hub.copy()
