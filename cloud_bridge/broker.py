@@ -20,8 +20,8 @@ from gateway.wire.errors import MeethubError
 MAX_PAYLOAD_BYTES = 64 * 1024
 # How many messages the broker hands the bridge before the first is acknowledged: the intake's back-pressure.
 MAX_UNACKNOWLEDGED = 64
-# A bridge that has not acknowledged by then gets the message again. Commits take milliseconds; and after a
-# crash of the broker the message it had just handed out comes again only when this time is over (measured).
+# Commits take milliseconds. What was handed out to a bridge before a break comes again only when this time is
+# over (measured on NATS 2.15), so it must not be long; a copy that comes too early is seen as such.
 ACKNOWLEDGE_WAIT_S = 5
 MAX_STORE_BYTES = 1024**3
 
@@ -35,11 +35,15 @@ class BrokerError(MeethubError):
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports on `host`: `mqtt` for hubs and bridges (TLS), `service` for the callout service (nkeys)."""
+    """TCP ports on `host`: `mqtt` for hubs and bridges (TLS), `service` for the callout service (nkeys).
+
+    acknowledge_wait_s: a bridge that has not acknowledged a message by then gets it again.
+    """
 
     mqtt: int
     service: int
     host: str = "127.0.0.1"
+    acknowledge_wait_s: int = ACKNOWLEDGE_WAIT_S
 
 
 def prepare(directory: Path, ports: Ports, authority: Authority, hosts: tuple[str, ...]) -> None:
@@ -107,7 +111,7 @@ jetstream {{
 mqtt {{
   listen: {_quoted(f"{ports.host}:{ports.mqtt}")}
   max_ack_pending: {MAX_UNACKNOWLEDGED}
-  ack_wait: "{ACKNOWLEDGE_WAIT_S}s"
+  ack_wait: "{ports.acknowledge_wait_s}s"
   tls {{
     cert_file: {_quoted(str(place.certificate))}
     key_file: {_quoted(str(place.key))}

@@ -24,7 +24,7 @@ import nats.js.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from sqlalchemy import Engine, NullPool, create_engine, make_url
+from sqlalchemy import Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge import broker
@@ -155,7 +155,14 @@ def reading_engine(database: str) -> Engine:
     url = make_url(database)
     if url.get_backend_name() == "sqlite":
         url = make_url(f"sqlite:///file:{url.database}?mode=rw&uri=true")
-    return create_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _read_only)
+    return engine
+
+
+def _read_only(connection: Any, _record: object) -> None:  # noqa: ANN401 (sqlite3's connection)
+    connection.execute("PRAGMA query_only = ON")
 
 
 async def _sessions(system: Client) -> AsyncIterator[tuple[str, dict[str, Any]]]:

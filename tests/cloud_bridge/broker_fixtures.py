@@ -6,12 +6,13 @@ names, and stands behind the same tests (`RIGS`).
 
 import json
 import queue
-import socket
+import shutil
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,20 +23,15 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import create_engine
 
 from cloud_bridge import broker as broker_files
+from cloud_bridge.administration import Place
 from cloud_bridge.authority import Authority, Identity, Issued, identity, install, make_request
 from cloud_bridge.intake import Incoming, Intake, IntakeSettings
 from cloud_bridge.registry import BRIDGE, HUB, Registry
 from cloud_bridge.schema import metadata
-from gateway.simulator.broker import Broker, Callout
+from gateway.simulator.process import Program, free_port, listening
 from gateway.uplink import Arrived, Connected, Disconnected, Event, Uplink, UplinkSettings
 
 WITHIN_S = 15.0
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def now_ms() -> int:
@@ -76,14 +72,21 @@ class Rig:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
-        self.ports = broker_files.Ports(mqtt=self.port, service=free_port())
+        self.ports = broker_files.Ports(mqtt=self.port, service=free_port(), acknowledge_wait_s=1)
         self.authority = Authority.open(directory / "authority")
-        self.database = f"sqlite:///{directory / 'bridge.db'}"
-        self.engine = create_engine(self.database)
+        self.place = Place(directory)
+        self.engine = create_engine(self.place.database)
         metadata.create_all(self.engine)
-        broker_files.prepare(directory / "broker", self.ports, self.authority, ("localhost", "127.0.0.1"))
-        self.broker = Broker(directory / "broker", self.port)
-        self.callout = Callout(directory / "broker", self.database)
+        broker_files.prepare(self.place.broker, self.ports, self.authority, ("localhost", "127.0.0.1"))
+        nats = str(Path(sys.executable).with_name("nats-server"))
+        self.broker = Program(
+            "broker",
+            [nats, "-c", str(self.place.broker / "nats.conf")],
+            directory / "broker.log",
+            ready=lambda: listening(self.port),
+        )
+        command = [sys.executable, "-m", "cloud_bridge", "callout", "--data", str(directory)]
+        self.callout = Program("callout", command, directory / "callout.log")
 
     def start(self) -> None:
         self.broker.start()
@@ -95,7 +98,12 @@ class Rig:
         self.engine.dispose()
 
     def log(self) -> str:
-        return (self.directory / "broker" / "callout.log").read_text()
+        return (self.directory / "callout.log").read_text()
+
+    def delete_store(self) -> None:
+        """Lose all that the broker keeps; only while it does not run."""
+        assert not self.broker.alive()
+        shutil.rmtree(self.place.broker / "store")
 
     def waits_at_most_s(self) -> float:
         """How long the broker keeps what no bridge took; 0 for ever, also while it has no stream yet."""
@@ -167,10 +175,10 @@ class Rig:
             answer_within_s=5,
         )
 
-    def intake_settings(self) -> IntakeSettings:
+    def intake_settings(self, client: str = "bridge") -> IntakeSettings:
         files = self.bridge()
         return IntakeSettings(
-            "localhost", self.port, files.ca, files.certificate, files.key, longest_delay_s=0.5
+            "localhost", self.port, files.ca, files.certificate, files.key, client, longest_delay_s=0.5
         )
 
 

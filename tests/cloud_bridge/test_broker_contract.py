@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -348,7 +349,7 @@ def test_all_recover_when_the_broker_lost_its_store(rig, round_) -> None:
             assert listening.intake.publish_state("hub-1", b"state %d" % n)
             line.events.wait_for(Arrived(down("hub-1"), b"state %d" % n))
             rig.broker.kill()
-            rig.broker.delete_store()
+            rig.delete_store()
             rig.broker.start()
         line.connected(times=4)
         assert [payload for _, payload in listening.messages] == [b"life 1", b"life 2", b"life 3"]
@@ -391,7 +392,7 @@ def test_connected_hubs_stay_while_nobody_decides_and_new_ones_come_in_later(rig
 
 def test_an_unreadable_registry_lets_nobody_in_and_a_restored_one_does(rig) -> None:
     settings = rig.uplink_settings("hub-1")
-    database = rig.directory / "bridge.db"
+    database = Path(rig.engine.url.database)
     away = rig.directory / "away.db"
     rig.engine.dispose()
     database.rename(away)
@@ -407,7 +408,7 @@ def test_nothing_waits_in_the_broker_for_more_than_a_day(rig) -> None:
     with bridge(rig.intake_settings()):
         wait_until(lambda: rig.waits_at_most_s() == 24 * 3600)
         rig.broker.kill()
-        rig.broker.delete_store()
+        rig.delete_store()
         rig.broker.start()
         wait_until(lambda: rig.waits_at_most_s() == 24 * 3600)
 

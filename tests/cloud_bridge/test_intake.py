@@ -1,23 +1,32 @@
 """The intake on the real broker: nothing is acknowledged early, nothing overtakes, nothing piles up."""
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from cloud_bridge.authority import Authority
 from cloud_bridge.broker import MAX_UNACKNOWLEDGED
-from cloud_bridge.intake import Incoming, Intake
+from cloud_bridge.intake import Incoming, Intake, IntakeSettings
+from gateway.simulator.process import free_port
 from gateway.wire.topics import up
-from tests.cloud_bridge.broker_fixtures import Rig, Seen, Stranger, bridge, free_port, uplink, wait_until
+from tests.cloud_bridge.broker_fixtures import Rig, Seen, Stranger, bridge, uplink, wait_until
 
 
-@pytest.fixture
-def rig(tmp_path) -> Iterator[Rig]:
-    found = Rig(tmp_path)
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory) -> Iterator[Rig]:
+    found = Rig(tmp_path_factory.mktemp("broker"))
     found.start()
     yield found
     found.stop()
+
+
+@pytest.fixture
+def settings(rig) -> IntakeSettings:
+    """Of a bridge that the broker has not heard of, so that nothing waits for it."""
+    return rig.intake_settings(f"bridge-{secrets.token_hex(4)}")
 
 
 def send(line, hub: str, payloads: list[bytes]) -> None:
@@ -29,8 +38,7 @@ def payloads(seen: list[Incoming]) -> list[bytes]:
     return [incoming.payload for incoming in seen]
 
 
-def test_what_was_not_acknowledged_comes_again_in_order(rig) -> None:
-    settings = rig.intake_settings()
+def test_what_was_not_acknowledged_comes_again_in_order(rig, settings) -> None:
     sent = [b"%d" % n for n in range(20)]
     with uplink(rig.uplink_settings("hub-1")) as line:
         with bridge(settings, hold=True) as first:
@@ -48,9 +56,8 @@ def test_what_was_not_acknowledged_comes_again_in_order(rig) -> None:
             assert payloads(third.incoming.wait(lambda seen: seen)) == [b"last"]
 
 
-def test_an_acknowledgement_never_reaches_a_later_connection(rig) -> None:
+def test_an_acknowledgement_never_reaches_a_later_connection(rig, settings) -> None:
     """Numbers start again on each connection, where the same one means another message."""
-    settings = rig.intake_settings()
     with uplink(rig.uplink_settings("hub-1")) as line:
         with bridge(settings, hold=True) as first:
             line.connected()
@@ -64,11 +71,11 @@ def test_an_acknowledgement_never_reaches_a_later_connection(rig) -> None:
             assert payloads(third.incoming.wait(lambda seen: len(seen) == 2)) == [b"one", b"two"]
 
 
-def test_each_hub_is_heard_in_its_own_order(rig) -> None:
+def test_each_hub_is_heard_in_its_own_order(rig, settings) -> None:
     sent = [b"%d" % n for n in range(50)]
     hubs = ("hub-1", "hub-2")
     with (
-        bridge(rig.intake_settings()) as listening,
+        bridge(settings) as listening,
         uplink(rig.uplink_settings("hub-1")) as one,
         uplink(rig.uplink_settings("hub-2")) as two,
     ):
@@ -88,9 +95,9 @@ def test_each_hub_is_heard_in_its_own_order(rig) -> None:
             assert mine == sent
 
 
-def test_a_slow_bridge_holds_the_flood_back_and_gets_all_of_it(rig) -> None:
+def test_a_slow_bridge_holds_the_flood_back_and_gets_all_of_it(rig, settings) -> None:
     """Small queue, bridge that stands still: what waits here stays bounded, and nothing is lost."""
-    settings = replace(rig.intake_settings(), queue=4)
+    settings = replace(settings, queue=4)
     sent = [b"%d" % n for n in range(3 * MAX_UNACKNOWLEDGED)]
     seen, go = Seen(), threading.Event()
 
@@ -115,8 +122,8 @@ def test_a_slow_bridge_holds_the_flood_back_and_gets_all_of_it(rig) -> None:
         intake.stop()
 
 
-def test_a_bridge_that_stands_still_too_long_is_cut_off_and_goes_on_later(rig) -> None:
-    settings = replace(rig.intake_settings(), queue=1, full_for_s=0.2)
+def test_a_bridge_that_stands_still_too_long_is_cut_off_and_goes_on_later(rig, settings) -> None:
+    settings = replace(settings, queue=1, full_for_s=0.2)
     seen, go = Seen(), threading.Event()
 
     def deliver(incoming: Incoming) -> None:
@@ -139,7 +146,7 @@ def test_a_bridge_that_stands_still_too_long_is_cut_off_and_goes_on_later(rig) -
         intake.stop()
 
 
-def test_a_delivery_that_fails_costs_nothing_but_itself(rig) -> None:
+def test_a_delivery_that_fails_costs_nothing_but_itself(rig, settings) -> None:
     seen, failed = Seen(), []
 
     def deliver(incoming: Incoming) -> None:
@@ -149,7 +156,6 @@ def test_a_delivery_that_fails_costs_nothing_but_itself(rig) -> None:
         seen.add(incoming)
         intake.acknowledge(incoming)
 
-    settings = rig.intake_settings()
     intake = Intake(settings, deliver)
     intake.start()
     try:
@@ -164,10 +170,10 @@ def test_a_delivery_that_fails_costs_nothing_but_itself(rig) -> None:
 
 
 @pytest.mark.parametrize("topic", ["up", "up/envelope/more", "up/nonsense", "up//", "up/ü"])
-def test_odd_topics_are_handed_on_as_they_came(rig, topic) -> None:
+def test_odd_topics_are_handed_on_as_they_came(rig, settings, topic) -> None:
     """The intake judges nothing; whether a topic means anything is for the bridge to say."""
     with (
-        bridge(rig.intake_settings()) as listening,
+        bridge(settings) as listening,
         Stranger(rig.port, rig.hub("hub-1"), "hub-1") as hub,
     ):
         assert not hub.answer().is_failure
@@ -187,14 +193,14 @@ def codes(capsys) -> Callable[[str], bool]:
 @pytest.mark.parametrize(
     "broken", ["intake-unreachable", "intake-identity-unreadable", "intake-broker-not-trusted"]
 )
-def test_why_it_cannot_connect_is_said(rig, broken, capsys) -> None:
-    settings = rig.intake_settings()
+def test_why_it_cannot_connect_is_said(rig, settings, broken, capsys, tmp_path) -> None:
     if broken == "intake-unreachable":
         settings = replace(settings, port=free_port())
     elif broken == "intake-identity-unreadable":
-        settings.certificate.write_bytes(b"nothing")
+        settings = replace(settings, key=settings.ca)
     else:
-        settings.ca.write_bytes(Rig(rig.directory / "another").authority.pem)
+        (tmp_path / "ca.pem").write_bytes(Authority.open(tmp_path / "another").pem)
+        settings = replace(settings, ca=tmp_path / "ca.pem")
     intake = Intake(settings, lambda _incoming: None)
     intake.start()
     try:
@@ -206,8 +212,7 @@ def test_why_it_cannot_connect_is_said(rig, broken, capsys) -> None:
         intake.stop()
 
 
-def test_a_renewed_certificate_counts_from_the_next_connection_on(rig) -> None:
-    settings = rig.intake_settings()
+def test_a_renewed_certificate_counts_from_the_next_connection_on(rig, settings) -> None:
     with bridge(settings) as listening:
         rig.bridge()
         rig.broker.stop()
@@ -215,8 +220,8 @@ def test_a_renewed_certificate_counts_from_the_next_connection_on(rig) -> None:
         wait_until(lambda: listening.intake.connected)
 
 
-def test_it_can_be_started_again(rig) -> None:
-    intake = Intake(rig.intake_settings(), lambda _incoming: None)
+def test_it_can_be_started_again(rig, settings) -> None:
+    intake = Intake(settings, lambda _incoming: None)
     for _ in range(2):
         before = set(threading.enumerate())
         intake.start()

@@ -12,10 +12,12 @@ from typing import Self
 
 import pytest
 
+from cloud_bridge.authority import Authority
 from gateway import uplink as uplink_module
+from gateway.simulator.process import free_port
 from gateway.uplink import MAX_PAYLOAD_BYTES, Arrived, Connected, Disconnected, Uplink, UplinkError
 from gateway.wire.topics import down, up
-from tests.cloud_bridge.broker_fixtures import Rig, Seen, bridge, free_port, uplink, wait_until
+from tests.cloud_bridge.broker_fixtures import Rig, Seen, bridge, uplink, wait_until
 
 TOPIC = up("hub-1", "envelope")
 
@@ -55,7 +57,7 @@ class Middle:
                 return False
             if key.fileobj is self._listener:
                 self._join(ready)
-            elif key.fileobj in ready.get_map() and not self._pass_on(key.fileobj, key.data):
+            elif key.fileobj.fileno() >= 0 and not self._pass_on(key.fileobj, key.data):
                 for end in (key.fileobj, key.data):
                     ready.unregister(end)
                     end.close()
@@ -230,7 +232,7 @@ def test_why_it_cannot_connect_is_said(rig, tmp_path, code) -> None:
     elif code == "uplink-identity-unreadable":
         settings = replace(settings, key=tmp_path / "none.key")
     elif code == "uplink-broker-not-trusted":
-        (tmp_path / "ca.pem").write_bytes(Rig(tmp_path / "another").authority.pem)
+        (tmp_path / "ca.pem").write_bytes(Authority.open(tmp_path / "another").pem)
         settings = replace(settings, ca=tmp_path / "ca.pem")
     else:
         settings = rig.uplink_settings("hub-3", rig.unknown_hub("hub-3"))
@@ -262,8 +264,8 @@ def test_waits_are_drawn_evenly_from_a_range_that_doubles(rig, monkeypatch) -> N
 def test_every_connection_ends_with_one_disconnection(rig) -> None:
     with uplink(rig.uplink_settings("hub-1")) as line:
         line.connected()
-        os.kill(rig.broker._process.pid, signal.SIGSTOP)
-        os.kill(rig.broker._process.pid, signal.SIGCONT)
+        os.kill(rig.broker.process.pid, signal.SIGSTOP)
+        os.kill(rig.broker.process.pid, signal.SIGCONT)
         rig.broker.stop()
         line.disconnected()
         rig.broker.start()
