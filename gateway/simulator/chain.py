@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -69,17 +70,16 @@ class Chain:
     # Start and stop
 
     def start(self) -> None:
-        """Start everything in order; ChainError says what did not start. Stops what runs when one fails."""
+        """Start everything; ChainError says what did not start. Stops what runs when one fails."""
         self._lock.enter_context(_only_one(self.directory))
         try:
-            for step in (
-                self._start_bridge_side,
-                self._start_pgo,
-                self._name_people,
-                self._start_street,
-                self._start_hub,
-            ):
-                step()
+            with ThreadPoolExecutor() as pool:
+                beside = [pool.submit(self._start_pgo), pool.submit(self._start_street)]
+                self._start_bridge_side()
+                for started in beside:
+                    started.result()
+            self._name_people()
+            self._start_hub()
         except BaseException:
             self.stop()
             raise
@@ -138,7 +138,7 @@ class Chain:
         command = [sys.executable, "-m", "gateway.simulator.street", "--directory", str(self.street_data)]
         command += ["--devices", ",".join(self.kinds), "--interval", str(self.interval_s)]
         self.run("street", command, ready=ready.exists)
-        self.say("devices", "virtual " + " and ".join(self.kinds) + ", measuring by themselves")
+        self.say("devices", "a virtual " + " and a virtual ".join(self.kinds) + ", measuring by themselves")
 
     def _start_hub(self) -> None:
         self._enrol()
