@@ -51,7 +51,7 @@ class VirtualAdapter:
                 try:
                     async with asyncio.timeout(10):
                         self._device = await self._open()
-                except (OSError, ValueError, BaseBumbleError) as error:
+                except (OSError, ValueError, LookupError, BaseBumbleError) as error:
                     raise BleakBluetoothNotAvailableError(
                         str(error), BleakBluetoothNotAvailableReason.NO_BLUETOOTH
                     ) from error

@@ -74,18 +74,45 @@ class Air(LocalLink):
             receiver.on_ll_control_pdu(sender, packet)
 
 
-def lose_power(controller: Controller) -> None:
-    """All its connections drop (the peers see a supervision timeout), nothing is scanned or advertised."""
-    controller.host = None
-    for connection in list(controller.le_connections.values()):
-        connection.send_ll_control_pdu(ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR))
-    controller.le_connections.clear()
-    controller.le_scan_enable = False
-    controller.pending_le_connection = None
-    controller.le_legacy_advertiser.stop()
-    for advertising in controller.advertising_sets.values():
-        advertising.stop()
-    controller.advertising_sets.clear()
+class AirController(Controller):
+    """A controller that can give up a connection that does not come about, where bumble 0.0.236 cannot.
+
+    There a cancelled connection stays pending: no later one is ever made, as if the adapter were dead.
+    """
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """Core specification, volume 4, part E, 7.8.13: complete, and then a connection that failed (02)."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        failed = hci.HCI_LE_Connection_Complete_Event(
+            status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            connection_handle=0,
+            role=hci.Role.CENTRAL,
+            peer_address_type=pending.peer_address.address_type,
+            peer_address=pending.peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
+            central_clock_accuracy=0,
+        )
+        asyncio.get_running_loop().call_soon(self.send_hci_packet, failed)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def lose_power(self) -> None:
+        """All connections drop (the peers see a supervision timeout), nothing is scanned or advertised."""
+        self.host = None
+        for connection in list(self.le_connections.values()):
+            connection.send_ll_control_pdu(ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR))
+        self.le_connections.clear()
+        self.le_scan_enable = False
+        self.pending_le_connection = None
+        self.le_legacy_advertiser.stop()
+        for advertising in self.advertising_sets.values():
+            advertising.stop()
+        self.advertising_sets.clear()
 
 
 class AdapterPort:
@@ -97,7 +124,7 @@ class AdapterPort:
     def __init__(self, air: LocalLink, address: str) -> None:
         self.address = address
         self.port = 0
-        self._controller = Controller("adapter", link=air, public_address=address)
+        self._controller = AirController("adapter", link=air, public_address=address)
         self._server: asyncio.Server | None = None
         self._host: asyncio.WriteTransport | None = None
 
@@ -132,7 +159,7 @@ class AdapterPort:
     def host_left(self, transport: asyncio.WriteTransport | None) -> None:
         if transport is not None and transport is self._host:
             self._host = None
-            lose_power(self._controller)
+            self._controller.lose_power()
 
 
 class _Host(asyncio.Protocol):

@@ -114,6 +114,7 @@ async def test_every_byte_of_a_session_arrives(oximeter, running):
     await oximeter.wait_for_listener(10)
     oximeter.noise(9)
     assert await oximeter.session([(97, 72), (96, 300)], first_skipped=3)
+    await listener.until(lambda: len(listener.data) == 9 + 4 * 125 - 3 * 5)
     oximeter.unplug()
     await listener.until(lambda: listener.closed_visits)
     values = [{value.name: value.digits for value in reading.values} for reading in readings(listener.data)]
