@@ -106,6 +106,20 @@ def _parser() -> argparse.ArgumentParser:
         ("--to", {"dest": "end", "type": datetime.fromisoformat, "help": "default: open"}),
         ("--mode", {"choices": ("alone", "slots", "shared"), "default": "alone", "help": "who uses it"}),
     )
+    add(
+        "answer",
+        _answer,
+        "Answer a question that `held` shows; the reading goes on accordingly.",
+        ("question", {"type": bytes.fromhex, "help": "the question's id"}),
+        ("word", {"help": "the answer (docs/operating.md)"}),
+        ("--citizen", {"help": "pseudonym, where the answer is a person"}),
+    )
+    add(
+        "confirm",
+        _confirm,
+        "Say that a hub which forked is in the right hands; what was held of it goes on.",
+        ("hub", {"help": "hub id"}),
+    )
     add("follow", _follow, "Print each step of each reading as it happens.")
     _add_administration(add)
     return commands.parser
@@ -246,15 +260,38 @@ def _follow(chosen: argparse.Namespace) -> int:
 
 
 def _bind(chosen: argparse.Namespace) -> int:
-    from cloud_bridge import administration
+    from cloud_bridge import people_desk
 
-    now_ms = _now_ms()
-    period = (_ms(chosen.start) or now_ms, _ms(chosen.end))
     with _ledger(chosen) as (_, connection):
-        decided = administration.bind(
-            connection, chosen.device, chosen.citizen, period, now_ms, slot=chosen.slot, mode=chosen.mode
+        going = people_desk.bind(
+            connection,
+            chosen.device,
+            chosen.citizen,
+            from_ms=_ms(chosen.start) or _now_ms(),
+            now_ms=_now_ms(),
+            slot=chosen.slot,
+            to_ms=_ms(chosen.end),
+            mode=chosen.mode,
         )
-    return _say(chosen, {"bound": chosen.device, "citizen": chosen.citizen, "decided": decided})
+    return _say(chosen, {"bound": chosen.device, "citizen": chosen.citizen, "readings_that_go_on": going})
+
+
+def _answer(chosen: argparse.Namespace) -> int:
+    from cloud_bridge import people_desk
+
+    with _ledger(chosen) as (_, connection):
+        people_desk.answer(
+            connection, chosen.question, chosen.word, _now_ms(), citizen=chosen.citizen, by="operator"
+        )
+    return _say(chosen, {"answered": chosen.question.hex(), "word": chosen.word})
+
+
+def _confirm(chosen: argparse.Namespace) -> int:
+    from cloud_bridge import people_desk
+
+    with _ledger(chosen) as (_, connection):
+        people_desk.confirm_hub(connection, chosen.hub, "operator", _now_ms())
+    return _say(chosen, {"confirmed": chosen.hub})
 
 
 def _setup(chosen: argparse.Namespace) -> int:

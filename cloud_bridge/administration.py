@@ -12,7 +12,6 @@ from sqlalchemy import Connection, insert, select
 
 from cloud_bridge import authority, broker
 from cloud_bridge.authority import Identity
-from cloud_bridge.ledger import bindings, deciding
 from cloud_bridge.ledger.state_key import StateKey
 from cloud_bridge.registry import BRIDGE, HUB, Registry, RegistryError
 from cloud_bridge.schema import citizen_receivers, citizens, households, receivers
@@ -140,27 +139,3 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
         return
     row = {"citizen": citizen, "receiver": receiver, "patient": patient}
     connection.execute(insert(citizen_receivers).values(row | {"secret": secrets.token_bytes(SECRET_SIZE)}))
-
-
-def bind(
-    connection: Connection,
-    device: str,
-    citizen: str,
-    period: tuple[int, int | None],
-    now_ms: int,
-    *,
-    slot: int | None = None,
-    mode: str = "alone",
-) -> int:
-    """Say whose a device is, from (and to) these ms; how many readings that waited for it go on.
-
-    The household is the citizen's. AdministrationError("unknown-name"), BindingError.
-    """
-    household = connection.execute(select(citizens.c.household).where(citizens.c.id == citizen)).scalar()
-    if household is None:
-        raise AdministrationError("unknown-name", citizen)
-    start, end = period
-    bindings.bind(connection, household, device, citizen, start, now_ms, slot=slot, mode=mode, to_ms=end)
-    waiting = deciding.undelivered(connection, household, device)
-    deciding.again(connection, waiting, now_ms)
-    return deciding.due(connection, waiting)
