@@ -30,7 +30,6 @@ from gateway.wire.errors import WireError
 from gateway.wire.items import (
     MAX_EVIDENCE,
     MAX_PART,
-    MAX_PARTS,
     Frame,
     Item,
     Lost,

@@ -73,7 +73,8 @@ def _scan(file: int, size: int) -> Log:
         good = len(frame) == FRAME and frame[16:24] == _checksum(
             frame[:8] + frame[FRAME_HEADER:], previous, little=little
         )
-        commits_beyond += bool(commit) and (log.bad > 0 or not good)
+        ours = log.headless or frame[8:16] == salts
+        commits_beyond += bool(commit) and ours and (log.bad > 0 or not good)
         log.torn = commits_beyond <= 1
         log.bad += not good
         previous = frame[16:24]

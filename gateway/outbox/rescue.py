@@ -29,7 +29,7 @@ from gateway.outbox.schema import (
     write_key,
     write_setting,
 )
-from gateway.wire.envelope import digest
+from gateway.wire.envelope import digest, open_signed
 from gateway.wire.state import RETRIES
 
 KEPT_ASIDE = 2
@@ -201,7 +201,9 @@ def _settle_keys(
             gone = subtract(((1, top),), present)
             yield Key(next(numbers), kid, top, absent=gone, freed=gone, burnt=True)
             continue
-        known = kid in remembered or (certain and top <= key.sequence)
+        known = kid in remembered or certain
+        if top > key.sequence:
+            key = _advanced(connection, key, top)
         absent = subtract(((1, max(key.sequence, top)),) if key.sequence or top else (), present)
         lost = subtract(subtract(absent, key.freed), key.reported)
         log.error("outbox-rescued", kid=kid.hex(), missing=sum(high - low + 1 for low, high in lost))
@@ -209,6 +211,15 @@ def _settle_keys(
             query = "DELETE FROM known WHERE kid = ? AND sequence BETWEEN ? AND ?"
             connection.execute(query, (kid, low, high))
         yield replace(key, absent=join(absent, key.freed), burnt=key.burnt or not known)
+
+
+def _advanced(connection: sqlite3.Connection, key: Key, top: int) -> Key:
+    """The head as an envelope beyond it says: of a commit that was torn, the envelope was there already."""
+    query = "SELECT hash, signed FROM envelope WHERE kid = ? AND sequence = ?"
+    proof, signed = connection.execute(query, (key.kid, top)).fetchone()
+    contents = open_signed(signed).contents
+    statements = key.statements if contents is None else contents.statements
+    return replace(key, sequence=top, hash=proof, statements=statements)
 
 
 def _furthest(found: Key | None, remembered: Key | None) -> Key | None:

@@ -1,0 +1,22 @@
+"""Fixtures of the gateway's tests."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.outbox_fixtures import Bench, build_library
+
+
+@pytest.fixture
+def bench(tmp_path) -> Bench:
+    """A hub's outbox and key in a folder of their own."""
+    return Bench(tmp_path / "hub")
+
+
+@pytest.fixture(scope="session")
+def sync_library(tmp_path_factory) -> Path:
+    """countsync.c as a library to preload."""
+    library = build_library(tmp_path_factory.mktemp("countsync"))
+    if library is None:
+        pytest.skip("no C compiler here: syncs cannot be counted or made to fail")
+    return library
