@@ -33,16 +33,20 @@ class BluetoothDevice:
 class Limits:
     """How long and how much. Seconds; frames are counted a visit.
 
+    prepare_s: all that is read before the first value. pair_s: a person may have to type a code.
+    quiet_s: nothing came for so long, so the hub hangs up. settle_s: quiet after which stored values are
+    over and the clock may be set; meters hang up 0.3 s after their last value, so it must be shorter.
     frames, frames_per_s: a visit may bring so many at once and so many a second on average; a meter's
     memory fits, a device gone mad (1,000 a second) is cut off before it starves the others.
-    settle_s: quiet after which stored values are over and the clock may be set; meters hang up 0.3 s after
-    their last value, so it must be shorter. rest_s, idle_rest_s: how long a device is left alone after a
-    visit with and without values. first_retry_s, last_retry_s: after a failure, doubling.
+    silence_s: a scanner that hears nothing at all for so long is started anew. rest_s, idle_rest_s: how
+    long a device is left alone after a visit with and without values. first_retry_s, last_retry_s: after
+    a failure, doubling.
     """
 
     connect_s: float = 10
     read_s: float = 5
     prepare_s: float = 20
+    pair_s: float = 60
     quiet_s: float = 2
     settle_s: float = 0.12
     frames: int = 2000

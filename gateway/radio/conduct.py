@@ -74,7 +74,7 @@ async def _maybe(line: Line, characteristic: str) -> bytes | None:
 class RadioVisit:
     """Conducts one visit from connection to quiet."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 (what a visit consists of)
+    def __init__(
         self,
         line: Line,
         device: BluetoothDevice,
@@ -85,6 +85,8 @@ class RadioVisit:
     ) -> None:
         self.values = 0
         self.visit: Visit | None = None
+        self.clock_problem: RadioError | None = None
+        self._preparing: asyncio.Timeout | None = None
         self._line = line
         self._device = device
         self._driver = device.driver
@@ -106,7 +108,7 @@ class RadioVisit:
         if not any(self._line.has(name) for name in self._driver.subscribe):
             raise RadioError("service-missing", self._driver.name)
         try:
-            async with asyncio.timeout(self._limits.prepare_s):
+            async with asyncio.timeout(self._limits.prepare_s) as self._preparing:
                 visit = await self._prepared()
         except TimeoutError:
             raise RadioError("device-silent", "before the first value") from None
@@ -163,10 +165,14 @@ class RadioVisit:
             raise RadioError("bond-lost")
         if not self._pairing_open(self._device.address):
             raise RadioError("pairing-needed")
+        if self.visit is None and self._preparing is not None:
+            self._preparing.reschedule(None)  # a person may have to type a code first
         try:
             await self._line.pair()
         except RadioError as error:
             raise RadioError("pairing-failed", error.detail) from error
+        if self.visit is None and self._preparing is not None:
+            self._preparing.reschedule(self._now() + self._limits.prepare_s)
         log.info("paired", driver=self._driver.name)
 
     def _hears(self, visit: Visit, source: str) -> Callable[[bytes], None]:
@@ -252,16 +258,18 @@ class RadioVisit:
             return
         if visit.clock is not None and not self._is_off(visit.clock, wall):
             return
+        self.clock_problem = RadioError("clock-not-set")
         try:
             await self._line.write(name, clock_bytes(name, wall))
             if visit.clock is not None:
                 visit.clock = DeviceClock(visit.clock.device_time, visit.clock.mono_ms, written=True)
             shown = await self._clock()
         except RadioError as error:
-            log.warning("clock-not-set", driver=self._driver.name, code=error.code)
-            return
-        right = shown is not None and not self._is_off(shown, wall)
-        log.info("clock-set" if right else "clock-not-set", driver=self._driver.name)
+            self.clock_problem = RadioError("clock-not-set", error.code)
+            shown = None
+        if shown is not None and not self._is_off(shown, wall):
+            self.clock_problem = None
+        log.info("clock-not-set" if self.clock_problem else "clock-set", driver=self._driver.name)
 
     def _is_off(self, clock: DeviceClock, wall: datetime) -> bool:
         elapsed = timedelta(milliseconds=self._time.mono_ms() - clock.mono_ms)

@@ -59,6 +59,7 @@ class BleakLine:
                 await self._client.connect()
         except (TimeoutError, BleakError, OSError, EOFError) as error:
             dropped = self.bonded and _DROPPED_AT_ENCRYPTION in str(error)
+            await self.close()
             code = "dropped-at-encryption" if dropped else "connect-failed"
             raise RadioError(code, type(error).__name__) from error
 
@@ -103,7 +104,7 @@ class BleakLine:
         await self._ask(self._client.stop_notify(self._get(characteristic)))
 
     async def pair(self) -> None:
-        await self._ask(self._client.pair(), self._limits.connect_s)
+        await self._ask(self._client.pair(), self._limits.pair_s)
 
     async def forget(self) -> None:
         await self._ask(self._client.unpair(), self._limits.connect_s)

@@ -36,6 +36,7 @@ class DeviceFacts:
     visits: int = 0
     values: int = 0
     problem: RadioError | None = None
+    clock_problem: RadioError | None = None
     failures: int = 0
     busy: bool = False
     not_before: float = 0
@@ -181,6 +182,7 @@ class Radio:
                 facts.visits += 1
                 facts.visited_at = asyncio.get_running_loop().time()
                 facts.values += conduct.values
+                facts.clock_problem = conduct.clock_problem
                 facts.battery = conduct.visit.battery if conduct.visit else facts.battery
         finally:
             await line.close()

@@ -242,9 +242,7 @@ class VirtualClient(BaseBleakClient):
     async def pair(self, *_: object, **_options: object) -> None:
         if str(self._address) in self.adapter.bonds:
             return
-        connection = self._here()
-        async with asyncio.timeout(self._timeout):
-            await self._answer(connection.pair())
+        await self._answer(self._here().pair())
         await self.adapter.read_bonds()
 
     async def unpair(self) -> None:
