@@ -150,6 +150,11 @@ class Registry:
         )
         self._connection.execute(update(certificates).where(open_ones).values(revoked_ms=now_ms))
 
+    def revoke_certificate(self, fingerprint: bytes, now_ms: int) -> None:
+        """This certificate alone does not count from now on, such as one whose key leaked."""
+        this = and_(certificates.c.fingerprint == fingerprint, certificates.c.revoked_ms.is_(None))
+        self._connection.execute(update(certificates).where(this).values(revoked_ms=now_ms))
+
     def suspend(self, hub: str) -> None:
         """What this hub sends is kept and not delivered, until a person confirms it (`confirm`)."""
         self._active(hub)

@@ -179,7 +179,6 @@ class _Line:
         self._subscribed = False
         self._settings = settings
         self._tell = tell
-        self._window = threading.BoundedSemaphore(settings.window)
         self._refusal: str | None = None
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -189,13 +188,13 @@ class _Line:
             reconnect_on_failure=False,
         )
         self._client.connect_timeout = settings.answer_within_s
+        # As many may be queued as may be on their way: so paho queues none, and refuses the next one.
         self._client.max_inflight_messages_set(settings.window)
         self._client.max_queued_messages_set(settings.window)
         self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
-        self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
 
     @property
@@ -234,19 +233,10 @@ class _Line:
         self._client.loop_stop()
         # Lets go of the client at once, and so of its sockets, instead of when garbage is collected.
         self._client.on_connect = self._client.on_subscribe = self._client.on_message = None
-        self._client.on_publish = self._client.on_disconnect = None
+        self._client.on_disconnect = None
 
     def publish(self, topic: str, payload: bytes) -> bool:
-        if not self.up or not self._window.acquire(blocking=False):
-            return False
-        if self._client.publish(topic, payload, qos=1).rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._release()
-            return False
-        return True
-
-    def _release(self) -> None:
-        with suppress(ValueError):
-            self._window.release()
+        return self.up and self._client.publish(topic, payload, qos=1).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _on_connect(
         self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, _: object
@@ -272,9 +262,6 @@ class _Line:
         except UnicodeDecodeError:
             return
         self._tell(Arrived(topic, bytes(message.payload)))
-
-    def _on_publish(self, *_: object) -> None:
-        self._release()
 
     def _on_disconnect(self, *_: object) -> None:
         self._gone.set()

@@ -122,6 +122,38 @@ def test_a_slow_bridge_holds_the_flood_back_and_gets_all_of_it(rig, settings) ->
         intake.stop()
 
 
+def test_what_still_waits_here_is_not_taken_in_again(rig, settings) -> None:
+    """The broker hands out again what stands in the queue of a bridge that is busy with the first."""
+    seen, handed_out, go = Seen(), Seen(), threading.Event()
+
+    class Watched(Intake):
+        def _enqueue(self, line, incoming: Incoming) -> None:
+            handed_out.add(incoming.mid)
+            super()._enqueue(line, incoming)
+
+    def deliver(incoming: Incoming) -> None:
+        seen.add(incoming)
+        go.wait()
+        intake.acknowledge(incoming)
+
+    intake = Watched(settings, deliver)
+    intake.start()
+    try:
+        with uplink(rig.uplink_settings("hub-1")) as line:
+            line.connected()
+            wait_until(lambda: intake.connected)
+            send(line, "hub-1", [b"%d" % n for n in range(5)])
+            handed_out.wait(lambda mids: all(mids.count(mid) >= 2 for mid in range(1, 6)))
+            go.set()
+            send(line, "hub-1", [b"last"])
+            seen.wait(lambda seen: b"last" in payloads(seen))
+            counted = payloads(seen.all)
+            assert all(counted.count(b"%d" % n) == 1 for n in range(1, 5))
+    finally:
+        go.set()
+        intake.stop()
+
+
 def test_a_bridge_that_stands_still_too_long_is_cut_off_and_goes_on_later(rig, settings) -> None:
     settings = replace(settings, queue=1, full_for_s=0.2)
     seen, go = Seen(), threading.Event()

@@ -143,6 +143,16 @@ def test_every_revocation_shows_even_in_the_same_millisecond(registry) -> None:
     assert len(set(seen)) == 3
 
 
+def test_one_certificate_can_be_revoked_and_the_hub_goes_on_with_another(registry) -> None:
+    registry.add_certificate(PRINT, "hub-1", HUB, 9000)
+    registry.add_certificate(b"g" * 32, "hub-1", HUB, 9000)
+    registry.revoke_certificate(PRINT, 5000)
+    registry.revoke_certificate(PRINT, 6000)
+    assert registry.revocations() == (1, 5000)
+    assert registry.admission(PRINT, 5001) is None
+    assert registry.admission(b"g" * 32, 5001) is not None
+
+
 def test_a_suspended_hub_still_speaks_until_a_person_decides(registry) -> None:
     registry.add_certificate(PRINT, "hub-1", HUB, 9000)
     registry.suspend("hub-1")
