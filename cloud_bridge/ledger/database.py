@@ -50,7 +50,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A consistent view that waits for no writer and holds none up."""
-        with self._engine.connect().execution_options(**{_READ: True}) as connection:
+        snapshot = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._engine.connect().execution_options(**{_READ: True}, **snapshot) as connection:
             yield connection
 
     @contextmanager

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -221,9 +223,18 @@ class PostgresDatabases:
         if self._user:
             shutil.chown(self._directory, self._user)
             self._directory.chmod(0o755)
-        self._run("initdb", "--auth=trust", "--username=test", "--no-sync", "-E", "UTF8")
-        options = f"-k {self._directory} -c listen_addresses= -c fsync=off -c max_connections=40"
-        self._run("pg_ctl", "start", "-w", "-o", options, "-l", str(self._directory / "log"))
+        data = ["-D", str(self._directory / "data")]
+        make = ["initdb", *data, "--auth=trust", "--username=test", "--no-sync", "-E", "UTF8"]
+        subprocess.run(make, check=True, user=self._user, cwd=self._directory, stdout=subprocess.DEVNULL)
+        settings = [f"unix_socket_directories={self._directory}", "listen_addresses=", "fsync=off"]
+        options = [word for setting in settings for word in ("-c", setting)]
+        self._server = subprocess.Popen(
+            ["postgres", *data, *options], user=self._user, cwd=self._directory, stderr=subprocess.PIPE
+        )
+        ready = Event()
+        self._log = Thread(target=self._listen, args=(ready,), daemon=True)
+        self._log.start()
+        assert ready.wait(30), "PostgreSQL does not start"
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
         template = Database(self._url("template"))
@@ -231,7 +242,16 @@ class PostgresDatabases:
         template.close()
 
     def stop(self) -> None:
-        self._run("pg_ctl", "stop", "-m", "immediate")
+        self._server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+        self._server.wait(30)
+        self._log.join(30)
+
+    def _listen(self, ready: Event) -> None:
+        assert self._server.stderr is not None
+        with self._server.stderr as lines:
+            for line in lines:
+                if b"ready to accept connections" in line:
+                    ready.set()
 
     @contextmanager
     def fresh(self) -> Iterator[Database]:
@@ -244,17 +264,6 @@ class PostgresDatabases:
             yield database
         finally:
             database.close()
-
-    def _run(self, program: str, *arguments: str) -> None:
-        data = str(self._directory / "data")
-        subprocess.run(
-            [program, "-D", data, *arguments],
-            check=True,
-            user=self._user,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self._directory,
-        )
 
     def _dsn(self, name: str) -> str:
         return f"host={self._directory} user=test dbname={name}"

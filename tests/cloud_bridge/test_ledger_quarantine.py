@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud_bridge.ledger import quarantine
+from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.quarantine import LONGEST_RETRY_MS, MAX_KEPT, MAX_KEPT_BYTES
 from cloud_bridge.ledger.taken import Message
 from cloud_bridge.schema import quarantine as table
@@ -75,7 +76,7 @@ def test_refusals_are_told_later_each_time_and_bounded(home: Home, hub: Chain) -
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=80), min_size=1, max_size=8))
-def test_any_bytes_are_put_aside_and_never_raise(home: Home, raws: list[bytes]) -> None:
-    taken = home.ledger.take_many([(HUB, raw, NOW) for raw in raws])
+def test_any_bytes_are_put_aside_and_never_raise(database: Database, raws: list[bytes]) -> None:
+    taken = Home(database).ledger.take_many([(HUB, raw, NOW) for raw in raws])
     assert {one.outcome for one in taken} == {"refused"}
     assert all(one.code and one.retry for one in taken)

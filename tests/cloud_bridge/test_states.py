@@ -5,7 +5,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, text, update
 
 from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.state_key import StateKey, StateKeyError
@@ -267,24 +267,18 @@ def test_a_state_costs_little_with_many_envelopes(database: Database, key: State
     home = Home(database)
     hub = home.register(Chain(Signing(1)))
     count = 100_000
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
     with database.transaction() as connection:
-        rows = [
-            {
-                "id": n,
-                "kid": hub.kid,
-                "sequence": n,
-                "hash": n.to_bytes(32, "big"),
-                "version": 1,
-                "statements": 0,
-                "signed": b"",
-                "arrived_ms": NOW,
-            }
-            for n in range(1, count + 1)
-        ]
-        connection.execute(insert(envelopes), rows)
         connection.execute(
-            insert(disclosures),
-            [{"envelope": n, "position": 0, "status": "taken"} for n in range(1, count + 1)],
+            text(
+                numbers
+                + "INSERT INTO envelopes (id, kid, sequence, hash, version, statements, signed, arrived_ms)"
+                " SELECT i, :kid, i, CAST(printf('%032d', i) AS BLOB), 1, 0, x'', 0 FROM n"
+            ),
+            {"kid": hub.kid},
+        )
+        connection.execute(
+            text(numbers + "INSERT INTO disclosures (envelope, position, status) SELECT i, 0, 'taken' FROM n")
         )
         connection.execute(insert(ranges).values(kid=hub.kid, low=1, high=count))
     states = States(database, key)
