@@ -120,7 +120,12 @@ def _parser() -> argparse.ArgumentParser:
         "Say that a hub which forked is in the right hands; what was held of it goes on.",
         ("hub", {"help": "hub id"}),
     )
-    add("follow", _follow, "Print each step of each reading as it happens.")
+    add(
+        "follow",
+        _follow,
+        "Print each step of each reading as it happens.",
+        ("--since", {"type": datetime.fromisoformat, "help": "begin with the steps since then"}),
+    )
     _add_administration(add)
     return commands.parser
 
@@ -248,7 +253,7 @@ def _follow(chosen: argparse.Namespace) -> int:
     from cloud_bridge import journey
 
     with _database(chosen) as database:
-        for step in journey.follow(database):
+        for step in journey.follow(database, _ms(chosen.since)):
             line = (
                 json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[_language()]}"
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, select, true
 
 from cloud_bridge.ledger import holds, journey_log
 from cloud_bridge.ledger.database import Database
@@ -171,10 +171,11 @@ def held(connection: Connection, household: str | None = None) -> list[dict[str,
     return sorted(mine, key=lambda row: str(row["since"]))
 
 
-def follow(database: Database) -> Iterator[dict[str, object]]:
-    """Each step of each reading as it happens, from now on; ends only with the caller."""
+def follow(database: Database, since_ms: int | None = None) -> Iterator[dict[str, object]]:
+    """Each step of each reading as it happens, from this moment on (None: now); ends only with the caller."""
+    before = journey.c.at_ms < since_ms if since_ms is not None else true()
     with database.reading() as connection:
-        newest = select(journey.c.id).order_by(journey.c.id.desc()).limit(1)
+        newest = select(journey.c.id).where(before).order_by(journey.c.id.desc()).limit(1)
         seen = connection.execute(newest).scalar() or 0
     while True:
         with database.reading() as connection:
@@ -188,7 +189,7 @@ def follow(database: Database) -> Iterator[dict[str, object]]:
 def news(connection: Connection, after: int) -> list[tuple[int, dict[str, object]]]:
     """The steps of readings that were written after this number, each with its own."""
     chosen = (
-        select(journey, measurements.c.key)
+        select(journey, measurements.c.key, measurements.c.kind)
         .join_from(journey, measurements, measurements.c.id == journey.c.measurement)
         .where(journey.c.id > after)
         .order_by(journey.c.id)
@@ -197,7 +198,8 @@ def news(connection: Connection, after: int) -> list[tuple[int, dict[str, object
     for row in connection.execute(chosen):
         step = Step(row.step, row.at_ms, row.code, row.receiver)
         words = {language: step.text(language) for language in LANGUAGES}
-        told.append((row.id, {"reading": short(bytes(row.key)), **step.json(), **words}))
+        named = {"reading": short(bytes(row.key)), "kind": row.kind or "unknown"}
+        told.append((row.id, {**named, **step.json(), **words}))
     return told
 
 

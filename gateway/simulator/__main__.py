@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -25,8 +26,17 @@ from gateway.simulator.process import ChainError, wait_until
 
 ENOUGH = 10
 SMOKE_WITHIN_S = 240
-STEPS = 8
-WORDS = {"accepted": "cyan", "delivered": "green", "held": "yellow", "refused": "red"}
+# The steps worth a line, and how they look.
+STYLES = {
+    "accepted": "",
+    "seen-again": "dim",
+    "held": "yellow",
+    "released": "yellow",
+    "retried": "yellow",
+    "refused": "red",
+    "withheld": "yellow",
+    "settled": "green",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,19 +77,25 @@ def _run(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -
 
 
 def _show(follow: "subprocess.Popen[str]", chain: Chain, console: Console, language: str) -> None:
-    """Each step of each reading as one line, in plain words."""
-    assert follow.stdout is not None
-    seconds = time.monotonic()
-    first = True
+    """The steps that matter of each reading as a line each, in plain words."""
+    assert follow.stdout is not None  # opened as a pipe
+    delivered: dict[str, str] = {}
+    confirmed = False
     for line in follow.stdout:
         step = json.loads(line)
-        style = WORDS.get(step["step"], "")
-        console.print(f"{step['at']}  {step['reading']}  {step[language]}", style=style, markup=False)
-        if first and step["step"] == "delivered":
-            first = False
-            took = time.monotonic() - seconds
+        at = datetime.fromisoformat(step["at"])
+        if step["step"] == "delivered":
+            delivered[step["reading"]] = step[language]
+        if step["step"] not in STYLES:
+            continue
+        said = delivered.get(step["reading"], step[language]) if step["step"] == "settled" else step[language]
+        text = f"{at.astimezone():%H:%M:%S}  {step['reading']}  {step['kind']:<15} {said}"
+        console.print(text, style=STYLES[step["step"]], markup=False, soft_wrap=True)
+        if step["step"] == "settled" and not confirmed:
+            confirmed = True
+            took = (at - chain.started).total_seconds()
             console.print(
-                f"          (first reading confirmed {took:.0f} s after the chain was up)", style="dim"
+                f"          first reading confirmed {took:.0f} s after the start", style="bold green"
             )
     for name in chain.dead():
         raise ChainError(f"{name} ended; see {chain.directory / 'log' / (name + '.log')}")
@@ -152,7 +168,7 @@ def _started(directory: Path, kinds: tuple[str, ...], console: Console) -> Itera
     with console.status("Starting the chain …") as status:
 
         def say(what: str, text: str) -> None:
-            console.print(f"[bold]{what:<9}[/] {text}")
+            console.print(f"[bold]{what:<9}[/] {text}", soft_wrap=True)
             status.update(f"Starting … ({time.monotonic() - began:.0f} s)")
 
         chain = Chain(directory, kinds, say)

@@ -113,16 +113,18 @@ class BloodPressureMonitor:
         *,
         user: int | None = None,
         status: int | None = None,
+        ago: timedelta = timedelta(0),
     ) -> Record:
-        """A person measures: stored in the meter, which then advertises for a while."""
-        data = measurement((systolic, diastolic, mean_arterial), self.clock(), pulse, user, status)
+        """A person measures, or did some time ago: stored in the meter, which then advertises."""
+        moment = self.clock() - ago
+        data = measurement((systolic, diastolic, mean_arterial), moment, pulse, user, status)
         record = self.memory.add(data)
         values = {"systolic": systolic, "diastolic": diastolic, "mean-arterial": mean_arterial}
         self.truth.write(
             "measured",
             number=record.number,
             hex=data.hex(),
-            device_time=self.clock().isoformat(timespec="seconds"),
+            device_time=moment.isoformat(timespec="seconds"),
             values={**values, "pulse-rate": pulse},
         )
         self._measured.set()

@@ -7,6 +7,7 @@ again on that directory everything goes on where it stopped: keys, certificates,
 import contextlib
 import fcntl
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.simulator.fhir_server import FhirServer
-from gateway.simulator.process import ChainError, Program, free_port, listening
+from gateway.simulator.process import READY_WITHIN_S, ChainError, Program, free_port, listening, wait_until
 
 HUB = "hub-0001"
 KINDS = ("cuff", "oximeter")
+STORED = 5
 Say = Callable[[str, str], None]
 
 
@@ -94,11 +96,12 @@ class Chain:
 
     def quiet(self) -> None:
         """Nobody measures any more; what was sent can arrive."""
-        self.programs.pop("street").stop()
+        self.programs["street"].signal(signal.SIGUSR1)
+        wait_until((self.street_data / "quiet.json").exists, READY_WITHIN_S, self.programs["street"].alive)
 
     def follow(self) -> "subprocess.Popen[str]":
-        """The steps of all readings from now on, one JSON object a line."""
-        command = [*self._bridge_command("follow"), "--json"]
+        """The steps of all readings since this start, one JSON object a line."""
+        command = [*self._bridge_command("follow"), "--json", "--since", self.started.isoformat()]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
 
     def dead(self) -> list[str]:
@@ -137,6 +140,7 @@ class Chain:
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "gateway.simulator.street", "--directory", str(self.street_data)]
         command += ["--devices", ",".join(self.kinds), "--interval", str(self.interval_s)]
+        command += ["--stored", str(STORED)]
         self.run("street", command, ready=ready.exists)
         self.say("devices", "a virtual " + " and a virtual ".join(self.kinds) + ", measuring by themselves")
 

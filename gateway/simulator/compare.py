@@ -6,6 +6,7 @@ Knows nothing of gateway or bridge: truth logs on one side, plain FHIR on the ot
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +21,15 @@ Values = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One kind: what was sent and what was found, as values in order with how often each."""
+    """One kind, as values in order with how often each.
+
+    sent: what the device saw confirmed, or said to the end to somebody who listened. possible: what it said
+    at all, so that the hub may have it. found: what the FHIR server holds.
+    """
 
     kind: str
     sent: Counter[Values]
+    possible: Counter[Values]
     found: Counter[Values]
 
     @property
@@ -37,43 +43,66 @@ class Comparison:
 
     @property
     def unexplained(self) -> int:
-        """Found and never sent: altered or doubled."""
-        return (self.found - self.sent).total()
+        """Found and never said: altered or doubled."""
+        return (self.found - self.possible).total()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one device said, and when (seconds since 1970): surely received, or only possibly."""
+
+    values: Values
+    at: float
+    sure: bool
 
 
 def compare(fhir: FhirServer, patient: str, street: Path, kinds: tuple[str, ...]) -> list[Comparison]:
-    """A Comparison for each kind of device; pressures and pulses of the cuff are two Observations."""
+    """A Comparison for each kind of Observation; a pressure and its pulse are two."""
     observations = read_observations(fhir, patient)
     rows = []
     if "cuff" in kinds:
         sent = sent_by_cuff(street)
-        rows.append(Comparison("blood pressure", Counter(v[:3] for v in sent), _panels(observations)))
-        rows.append(
-            Comparison("pulse of the cuff", Counter(v[3:] for v in sent), _pulses(observations, "149546"))
-        )
+        rows.append(_row("blood pressure", sent, slice(0, 3), _panels(observations)))
+        rows.append(_row("pulse of the cuff", sent, slice(3, 4), _pulses(observations, "149546")))
     if "oximeter" in kinds:
-        demanded = sent_by_oximeter(street)
-        rows.append(
-            Comparison("oxygen saturation", Counter(v[:1] for v in demanded), _singles(observations, SPO2))
-        )
-        pulses = Counter(v[1:] for v in demanded)
-        rows.append(Comparison("pulse of the oximeter", pulses, _pulses(observations, "149530")))
+        sent = sent_by_oximeter(street)
+        rows.append(_row("oxygen saturation", sent, slice(0, 1), _singles(observations, SPO2)))
+        rows.append(_row("pulse of the oximeter", sent, slice(1, 2), _pulses(observations, "149530")))
     return rows
 
 
-def sent_by_cuff(street: Path) -> list[Values]:
-    """(systolic, diastolic, mean, pulse) of every measurement, as the device's digits."""
+def _row(kind: str, sent: list[Sent], part: slice, found: Counter[Values]) -> Comparison:
+    sure = Counter(one.values[part] for one in sent if one.sure)
+    return Comparison(kind, sure, Counter(one.values[part] for one in sent), found)
+
+
+def sent_by_cuff(street: Path) -> list[Sent]:
+    """(systolic, diastolic, mean, pulse) of every measurement that was indicated, as the device's digits."""
     events = read_truth(street / "blood-pressure-monitor" / "truth.jsonl")
     names = ("systolic", "diastolic", "mean-arterial", "pulse-rate")
-    measured = [event["values"] for event in events if event["event"] == "measured"]
-    return [tuple(_text(values[name]) for name in names) for values in measured]
+    measured = {event["number"]: event["values"] for event in events if event["event"] == "measured"}
+    said = {event["number"]: event for event in events if event["event"] in ("indicated", "confirmed")}
+    return [
+        Sent(
+            tuple(_text(measured[number][name]) for name in names), _at(event), event["event"] == "confirmed"
+        )
+        for number, event in said.items()
+    ]
 
 
-def sent_by_oximeter(street: Path) -> list[Values]:
-    """(SpO2, pulse) that the stated rule demands of each finger session that was heard whole."""
+def sent_by_oximeter(street: Path) -> list[Sent]:
+    """(SpO2, pulse) that the stated rule demands of each finger session; sure when it was heard whole."""
     events = read_truth(street / "oximeter-data" / "truth.jsonl")
-    sessions = [event["demanded"] for event in events if event["event"] == "session"]
-    return [(_text(row["spo2"]), _text(row["pulse-rate"])) for rows in sessions for row in rows]
+    sessions = [event for event in events if event["event"] in ("session", "session-cut")]
+    return [
+        Sent((_text(row["spo2"]), _text(row["pulse-rate"])), _at(event), event["event"] == "session")
+        for event in sessions
+        for row in event["demanded"]
+    ]
+
+
+def _at(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["at"]).timestamp()
 
 
 def read_observations(fhir: FhirServer, patient: str) -> list[dict[str, Any]]:

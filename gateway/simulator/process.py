@@ -65,6 +65,10 @@ class Program:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+
     def stop(self) -> None:
         """Ask it to stop; after ten seconds, make it."""
         if self.process is None:

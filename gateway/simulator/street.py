@@ -4,8 +4,8 @@
 
 Writes DIR/ready.json when all are there: {"pid", "adapters": [port, …], "devices": [{"by": "bluetooth",
 "address", "driver", "truth"}, {"by": "serial", "port", "driver", "truth"}]}. Measures every `interval`
-seconds, ends on SIGTERM or SIGINT, and at the next start goes on with the same addresses, bonds, memories,
-clocks and truth logs (and the same ports where they are free).
+seconds until SIGUSR1, ends on SIGTERM or SIGINT, and at the next start goes on with the same addresses,
+bonds, memories, clocks and truth logs (and the same ports where they are free).
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import os
 import random
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ class Street:
         self.adapters: list[AdapterPort] = []
         self.meter: BloodPressureMonitor | None = None
         self.oximeter: Oximeter | None = None
+        self.enough = asyncio.Event()
+        self.quiet_file = directory / "quiet.json"
+        self.quiet_file.unlink(missing_ok=True)
         self._directory = directory
         if CUFF in kinds:
             self.meter = BloodPressureMonitor(self.air, METER, directory / "blood-pressure-monitor", options)
@@ -67,13 +71,39 @@ class Street:
         for adapter in self.adapters:
             await adapter.close()
 
+    async def fill_memory(self, records: int) -> None:
+        """At the very first start the meter holds measurements of the last hours, one an hour."""
+        if self.meter is not None and not self.meter.truth.path.exists():
+            for hours in range(records, 0, -1):
+                await _measure_once(self.meter, timedelta(hours=hours))
+
     async def measure(self, interval_s: float) -> None:
-        """People measure, until cancelled: with each device every interval_s."""
+        """People measure, until `enough` is set: with each device every interval_s."""
         async with asyncio.TaskGroup() as people:
             if self.meter is not None:
-                people.create_task(_measure_pressure(self.meter, interval_s))
+                people.create_task(self._measure_pressure(self.meter, interval_s))
             if self.oximeter is not None:
-                people.create_task(_measure_oximetry(self.oximeter, interval_s))
+                people.create_task(self._measure_oximetry(self.oximeter, interval_s))
+
+    async def _measure_pressure(self, meter: BloodPressureMonitor, interval_s: float) -> None:
+        while not self.enough.is_set():
+            await _measure_once(meter)
+            await self._rest(interval_s)
+
+    async def _measure_oximetry(self, oximeter: Oximeter, interval_s: float) -> None:
+        """Only while somebody listens: nobody puts a finger in for nobody."""
+        oximeter.noise()
+        while not self.enough.is_set():
+            await oximeter.wait_for_listener()
+            started = asyncio.get_running_loop().time()
+            await oximeter.idle(1)
+            await oximeter.session([(random.randint(93, 99), random.randint(52, 99)) for _ in range(9)])
+            took_s = asyncio.get_running_loop().time() - started
+            await self._rest(max(interval_s - took_s, 0.1))
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.enough.wait(), seconds)
 
     def _facts(self) -> dict[str, Any]:
         devices: list[dict[str, str]] = []
@@ -87,24 +117,10 @@ class Street:
         return {"pid": os.getpid(), "adapters": ports, "devices": devices}
 
 
-async def _measure_pressure(meter: BloodPressureMonitor, interval_s: float) -> None:
-    while True:
-        systolic, diastolic = random.randint(105, 165), random.randint(60, 95)
-        mean = diastolic + (systolic - diastolic) // 3
-        await meter.measure(systolic, diastolic, mean, random.randint(52, 99))
-        await asyncio.sleep(interval_s)
-
-
-async def _measure_oximetry(oximeter: Oximeter, interval_s: float) -> None:
-    """Only while somebody listens: nobody puts a finger in for nobody."""
-    while True:
-        await oximeter.wait_for_listener()
-        oximeter.noise()
-        await oximeter.idle(1)
-        started = asyncio.get_running_loop().time()
-        await oximeter.session([(random.randint(93, 99), random.randint(52, 99)) for _ in range(9)])
-        took_s = asyncio.get_running_loop().time() - started
-        await asyncio.sleep(max(interval_s - took_s, 0.1))
+async def _measure_once(meter: BloodPressureMonitor, ago: timedelta = timedelta(0)) -> None:
+    systolic, diastolic = random.randint(105, 165), random.randint(60, 95)
+    mean = diastolic + (systolic - diastolic) // 3
+    await meter.measure(systolic, diastolic, mean, random.randint(52, 99), ago=ago)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -130,10 +146,12 @@ async def live(chosen: argparse.Namespace) -> None:
     chosen.directory.mkdir(parents=True, exist_ok=True)
     options = MeterOptions(clock_offset_s=chosen.clock_offset, keeps_memory=chosen.keeps_memory)
     street = Street(chosen.directory.resolve(), chosen.devices.split(","), options, chosen.speed)
+    loop.add_signal_handler(signal.SIGUSR1, street.enough.set)
     await street.open(chosen.adapters)
+    await street.fill_memory(chosen.stored)
     work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
     if chosen.interval:
-        work.append(asyncio.create_task(street.measure(chosen.interval)))
+        work.append(asyncio.create_task(_measured(street, chosen.interval)))
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -145,6 +163,13 @@ async def live(chosen: argparse.Namespace) -> None:
         await street.close()
 
 
+async def _measured(street: Street, interval_s: float) -> None:
+    """Measuring ends; being there does not."""
+    await street.measure(interval_s)
+    write_json(street.quiet_file, {"quiet": True})
+    await asyncio.Event().wait()
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="gateway.simulator.street", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -152,6 +177,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--devices", default=f"{CUFF},{OXIMETER}", help="which there are")
     parser.add_argument("--adapters", type=int, default=1, help="one for each gateway")
     parser.add_argument("--interval", type=float, default=8, help="seconds between measurements; 0: none")
+    parser.add_argument("--stored", type=int, default=0, help="measurements in the meter at its first start")
     parser.add_argument("--clock-offset", type=float, default=-600, help="seconds the meter's clock is off")
     parser.add_argument("--keeps-memory", action="store_true", help="the meter forgets nothing it has sent")
     parser.add_argument("--speed", type=float, default=1, help="the oximeter's, times real time")

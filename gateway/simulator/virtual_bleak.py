@@ -15,14 +15,15 @@ from bleak.backends.client import BaseBleakClient, NotifyCallback
 from bleak.backends.descriptor import BleakGATTDescriptor
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback, BaseBleakScanner
-from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakError, BleakGATTProtocolError
 from bleak.uuids import normalize_uuid_str
 from bumble import att, hci
-from bumble.core import UUID, AdvertisingData, BaseBumbleError
+from bumble.core import AdvertisingData, BaseBumbleError
 from bumble.core import TimeoutError as BumbleTimeoutError
 from bumble.device import Advertisement, Connection, Device, Peer
-from bumble.gatt_client import CharacteristicProxy, Client
+from bumble.gatt_client import CharacteristicProxy
+
+from gateway.simulator.virtual_gatt import ConfirmsFirst, discovered
 
 MTU = 247
 _Result = TypeVar("_Result")
@@ -44,26 +45,6 @@ class Adapter(Protocol):
     def connected(self, client: "VirtualClient") -> None: ...
     def disconnected(self, client: "VirtualClient") -> None: ...
     async def read_bonds(self) -> None: ...
-
-
-class ConfirmsFirst(Client):
-    """A GATT client that confirms an indication before the application sees it, as BlueZ and NimBLE do.
-
-    bumble confirms afterwards, which would make tests kinder than reality: a kill between the two then
-    loses nothing here and a reading at home.
-    """
-
-    def on_gatt_pdu(self, att_pdu: att.ATT_PDU) -> None:
-        """An answer that nobody waits for any more is dropped, where bumble raises."""
-        waiting = self.pending_response
-        if waiting is None or not waiting.done() or att_pdu.op_code not in att.ATT_RESPONSES:
-            super().on_gatt_pdu(att_pdu)
-
-    def on_att_handle_value_indication(self, indication: att.ATT_Handle_Value_Indication) -> None:
-        self.send_confirmation(att.ATT_Handle_Value_Confirmation())
-        for subscriber in self.indication_subscribers.get(indication.attribute_handle, set()):
-            if callable(subscriber):
-                subscriber(indication.attribute_value)
 
 
 class VirtualScanner(BaseBleakScanner):
@@ -187,7 +168,7 @@ class VirtualClient(BaseBleakClient):
         elif pair:
             await self.pair()
         await self._answer(peer.request_mtu(MTU))
-        self.services = await self._answer(_discovered(peer, lambda: self.mtu_size - 3))
+        self.services = await self._answer(discovered(peer, lambda: self.mtu_size - 3))
 
     def _here(self) -> Connection:
         if self._connection is None:
@@ -287,30 +268,3 @@ class VirtualClient(BaseBleakClient):
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         self._here()
         await self._answer(characteristic.obj.unsubscribe())
-
-
-async def _discovered(peer: Peer, longest: Callable[[], int]) -> BleakGATTServiceCollection:
-    """All services, characteristics and descriptors, in bleak's words."""
-    collection = BleakGATTServiceCollection()
-    for found in await peer.discover_services():
-        service = BleakGATTService(found, found.handle, _text(found.uuid))
-        collection.add_service(service)
-        for proxy in await found.discover_characteristics():
-            characteristic = BleakGATTCharacteristic(
-                proxy, proxy.handle, _text(proxy.uuid), _properties(proxy), longest, service
-            )
-            collection.add_characteristic(characteristic)
-            for part in await proxy.discover_descriptors():
-                descriptor = BleakGATTDescriptor(part, part.handle, _text(part.type), characteristic)
-                collection.add_descriptor(descriptor)
-    return collection
-
-
-def _properties(proxy: CharacteristicProxy[bytes]) -> list[Any]:
-    """The names that bleak gives the property bits (it types them as literals)."""
-    bits = type(proxy.properties)
-    return [str(bit.name).lower().replace("_", "-") for bit in bits if proxy.properties & bit]
-
-
-def _text(uuid: UUID) -> str:
-    return normalize_uuid_str(uuid.to_hex_str("-"))
