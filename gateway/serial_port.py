@@ -5,6 +5,7 @@ ends `run`. A port has no identity of its own: the caller gives it a random one 
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,11 +142,11 @@ def open_port(path: str, driver: type[Driver]) -> serial.Serial:
 def problem_of(error: Exception) -> SerialError:
     """port-missing, port-forbidden, port-taken or port-failed."""
     number = getattr(error, "errno", None)
-    if isinstance(error, FileNotFoundError) or number == 2:
+    if number == errno.ENOENT or isinstance(error, FileNotFoundError):
         return SerialError("port-missing")
-    if isinstance(error, PermissionError) or number == 13:
+    if number == errno.EACCES or isinstance(error, PermissionError):
         return SerialError("port-forbidden")
-    if number in (11, 16):  # EAGAIN: another program holds the lock; EBUSY
+    if number in (errno.EAGAIN, errno.EBUSY):  # another program holds the lock
         return SerialError("port-taken")
     return SerialError("port-failed", type(error).__name__)
 
