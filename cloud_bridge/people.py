@@ -36,6 +36,10 @@ class Binding:
         """Whether the whole interval lies inside; the end itself no longer does."""
         return self.from_ms <= placed.low_ms and (self.to_ms is None or placed.high_ms < self.to_ms)
 
+    def touches(self, placed: Interval) -> bool:
+        """Whether it may have been measured under this binding."""
+        return self.from_ms <= placed.high_ms and (self.to_ms is None or placed.low_ms < self.to_ms)
+
 
 @dataclass(frozen=True)
 class Whose:
@@ -59,7 +63,7 @@ def whose(mode: str, slot: int | None, placed: Interval, bindings: Iterable[Bind
     citizens = {one.citizen for one in candidates if one.holds(placed)}
     if len(citizens) == 1:
         return Whose(citizens.pop())
-    if citizens:
+    if len({one.citizen for one in candidates if one.touches(placed)}) > 1:
         return Whose(None, AMBIGUOUS)
     if candidates and placed.low_ms < min(one.from_ms for one in candidates):
         return Whose(None, BEFORE_BINDING)

@@ -19,8 +19,9 @@ OTHER_SLOT = "other-slot"
 # Two readings of a clock that ran on may differ by this: within one boot of the hub the time between is
 # exact, else it is told from wall clocks that may each be a minute off.
 SAME_BOOT_SLACK_S, SLACK_S = 20, 120
-# What a cheap quartz loses or gains, per 10,000 s.
-_DRIFT = 3
+# What a cheap quartz loses or gains, per 10,000 s (4 minutes a month). A step back that is smaller than slack
+# and drift together cannot be seen: it hides a repeat only of what was measured in just those seconds before.
+_DRIFT = 1
 # Above every value of a clock or counter.
 NO_END = 1 << 62
 
@@ -103,17 +104,20 @@ def running_on(last: Anchor, until: Interval, at_ms: int) -> Passage:
 
 def shown_by_record(
     value: int, highest: int, since: Interval, until: Interval, span: tuple[int, int]
-) -> Passage:
+) -> list[Passage]:
     """What a new record tells of a clock that is not offered.
 
     value: its own time; highest: that of the records which the same hub key captured earlier, the last at
     `since`. A value not above it shows that the clock ran back: it stood there at some moment in between, so
     it passed no more than the time between, before and after.
     """
-    if value > highest:
-        return Passage(*span, highest, value, step=False)
     reach = max(0, until.high_ms - since.low_ms) // 1000 + SLACK_S
-    return Passage(*span, value - reach, value + reach, step=True)
+    if value <= highest:
+        return [Passage(*span, value - reach, value + reach, step=True)]
+    if value - highest <= reach:
+        return [Passage(*span, highest, value, step=False)]
+    forward = Passage(*span, highest, highest + reach, step=True)
+    return [forward, Passage(*span, value - reach - 1, value, step=True)]
 
 
 def counted_by_record(value: int, highest: int, span: tuple[int, int]) -> list[Passage]:

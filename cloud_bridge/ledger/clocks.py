@@ -77,7 +77,7 @@ def saw_record(connection: Connection, sight: Sight, axis: str, space: str, valu
         span = (last.at_ms, sight.at_ms)
         if axis == repeats.TIME:
             since = last.captured
-            found = [repeats.shown_by_record(value, highest, since, sight.when, span)]
+            found = repeats.shown_by_record(value, highest, since, sight.when, span)
         else:
             found = repeats.counted_by_record(value, highest, span)
     shown = _keep(connection, sight.device, axis, number, found)
@@ -220,9 +220,10 @@ def touch(connection: Connection, sight: Sight) -> None:
 def _highest_before(connection: Connection, sight: Sight, axis: str, space: str) -> tuple[int, Anchor] | None:
     """The highest value that this hub key captured in earlier visits, and the last anchor of those."""
     anchors = clock_anchors.c
-    earlier = and_(_of(sight, axis, space), anchors.at_ms < sight.at_ms, not_(_visit(sight)))
+    mine = or_(_of(sight, axis, space), _offered(sight, axis))
+    earlier = and_(mine, anchors.at_ms < sight.at_ms, not_(_visit(sight)))
     highest = connection.execute(
-        select(func.max(anchors.end)).where(earlier, anchors.source == RECORD)
+        select(func.max(anchors.end)).where(earlier, anchors.source != BACK)
     ).scalar()
     last = connection.execute(
         select(clock_anchors).where(earlier).order_by(anchors.at_ms.desc(), anchors.id.desc()).limit(1)
@@ -258,7 +259,7 @@ def _overtaken(
         span = (sight.at_ms, row.at_ms)
         if axis == repeats.TIME:
             until = _anchor(row).captured
-            found.append((row.id, [repeats.shown_by_record(row.end, value, sight.when, until, span)]))
+            found.append((row.id, repeats.shown_by_record(row.end, value, sight.when, until, span)))
         else:
             found.append((row.id, repeats.counted_by_record(row.end, value, span)))
     return found
@@ -272,6 +273,17 @@ def _of(sight: Sight, axis: str, space: str) -> ColumnElement[bool]:
         anchors.space == space,
         anchors.kid == sight.kid,
         anchors.source != CLOCK,
+    )
+
+
+def _offered(sight: Sight, axis: str) -> ColumnElement[bool]:
+    """What the device's clock said to this hub key in visits in which it could be read."""
+    anchors = clock_anchors.c
+    return and_(
+        anchors.device == sight.device,
+        anchors.axis == axis,
+        anchors.kid == sight.kid,
+        anchors.source == CLOCK,
     )
 
 

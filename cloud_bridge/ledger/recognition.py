@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, and_, select, update
 
 from cloud_bridge import repeats
 from cloud_bridge.ledger import clocks
@@ -43,7 +43,7 @@ def recognise(connection: Connection, seen: Seen) -> Verdict:
     at_ms = seen.captured.at_ms
     nearest = max((row for row in in_slot if row.first_at_ms <= at_ms), key=_first, default=None)
     nearest = nearest or min(in_slot, key=_first)
-    if made_anew(connection, seen, nearest.first_at_ms):
+    if made_anew(connection, seen, nearest.first_at_ms) or _twice_in_visit(connection, seen, nearest):
         return Verdict(repeats.POSSIBLE, code=POSSIBLE_REPEAT)
     if at_ms < nearest.first_at_ms:
         row = update(measurements).where(measurements.c.id == nearest.id)
@@ -132,9 +132,35 @@ def _same_capture(connection: Connection, seen: Seen, known: Sequence[Row[Any]])
     return connection.execute(chosen.limit(1)).scalar()
 
 
+def _twice_in_visit(connection: Connection, seen: Seen, known: Row[Any]) -> bool:
+    """Whether one transfer held the same record twice, with others in between.
+
+    A device that sends a record again because its confirmation was lost does so at once. Only asked where the
+    clock was read: without it a transfer that broke off and began anew cannot be told from one that went on.
+    """
+    clock, capture = seen.item.clock, seen.capture
+    if clock is None:
+        return False
+    visit = (
+        arrivals.c.kid == capture.kid,
+        arrivals.c.boot == capture.moment.boot,
+        arrivals.c.mono_ms >= clock.mono_ms,
+        measurements.c.device == known.device,
+    )
+    both = select(arrivals).join_from(arrivals, measurements)
+    first = and_(arrivals.c.measurement == known.id, arrivals.c.relation == repeats.FIRST)
+    begin = connection.execute(both.where(*visit, first)).first()
+    if begin is None:
+        return False
+    between = arrivals.c.counter.between(begin.counter + 1, capture.counter - 1)
+    other = both.where(*visit, between, arrivals.c.measurement != known.id)
+    return connection.execute(other.limit(1)).first() is not None
+
+
 def _live(connection: Connection, seen: Seen, known: Sequence[Row[Any]]) -> Verdict:
     """Neither number nor time: the same bytes of the same device, compared by when they were captured."""
-    window_ms = 1000 * getattr(driver_named(seen.item.driver), "repeats_within_s", 0)
+    driver = driver_named(seen.item.driver)
+    window_ms = 1000 * driver.repeats_within_s if driver else 0
     if window_ms == 0:
         return Verdict(repeats.FIRST)
     undecided = False
