@@ -50,6 +50,7 @@ class Store:
         self._commits = 0
         self.checkpoint_after = COMMITS_PER_CHECKPOINT
         self._doubtful = False
+        self._unscrubbed = False
         self._freeing = False
         self._lock = lock(path)
         try:
@@ -151,11 +152,12 @@ class Store:
 
         patience: so many times the usual number; 0 whatever there is.
         """
-        if self._commits >= max(self.checkpoint_after * patience, 1):
-            self._postponable("RESTART")
+        if self._commits >= max(self.checkpoint_after * patience, 1) or self._unscrubbed:
+            self._postponable("TRUNCATE" if self._unscrubbed else "RESTART")
 
     def scrub(self) -> None:
         """Leave no copy of erased content: empty the log, delete damaged files that were kept aside."""
+        self._unscrubbed = True  # until a checkpoint gets through: a reader may hold the log
         self._postponable("TRUNCATE")
         for kept in asides(self.path):
             kept.unlink(missing_ok=True)
@@ -171,6 +173,7 @@ class Store:
         (busy, *_) = self.connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         if busy:
             raise sqlite3.OperationalError("a reader holds the log")
+        self._unscrubbed = self._unscrubbed and how != "TRUNCATE"
         self._open_log()
 
     def _open_log(self) -> None:

@@ -80,7 +80,7 @@ def traffic(bench: Bench) -> None:
             bench.outbox.make_room()
 
 
-def broken(bench: Bench, flag: str, code: str) -> None:
+def broken(bench: Bench, flag: str) -> None:
     """The disk fails, then recovers, then the process is killed."""
     failing = Path(os.environ[flag])
     first = capture(bench)
@@ -90,9 +90,8 @@ def broken(bench: Bench, flag: str, code: str) -> None:
             attempt()
         except OutboxError as error:
             say("refused", error.code)
-            assert error.code == code, error
         else:
-            raise AssertionError("acknowledged on a broken disk")
+            say("acknowledged", attempt.__name__)
     say("held", *[captured.row for captured in bench.outbox.captured()])
     if os.environ.get("STAYS_BROKEN"):
         os._exit(9)
@@ -113,9 +112,9 @@ def main() -> None:
     elif what == "traffic":
         traffic(bench)
     elif what == "eio":
-        broken(bench, "SYNC_FAIL", "disk-error")
+        broken(bench, "SYNC_FAIL")
     elif what == "full":
-        broken(bench, "WRITE_FAIL", "disk-full")
+        broken(bench, "WRITE_FAIL")
     os._exit(0)
 
 
