@@ -217,6 +217,7 @@ async def _bound(keeper: Client, done: int | None) -> int | None:
         return done
     found.config.max_age = KEPT_AT_MOST_S
     await streams.update_stream(found.config)
+    log.info("waiting-bounded", hours=KEPT_AT_MOST_S // 3600)
     return number
 
 

@@ -51,7 +51,8 @@ def rig(request, tmp_path) -> Iterator[Rig]:
 
 @pytest.fixture
 def listening(shared: Rig) -> Iterator[Bridge]:
-    with bridge(shared.intake_settings()) as found:
+    """A bridge of which the broker has not heard before, so that nothing of another test waits for it."""
+    with bridge(shared.intake_settings(f"bridge-{secrets.token_hex(4)}")) as found:
         yield found
 
 
@@ -108,7 +109,7 @@ def test_a_hub_cannot_speak_for_another(shared, listening, name, message) -> Non
         listening.got((up(thief, "envelope"), b"own"))
         assert listening.intake.publish_state(victim, b"true")
         heard.events.wait_for(Arrived(down(victim), b"true"))
-        assert listening.messages == [(up(thief, "envelope"), b"own")]
+        assert set(listening.messages) == {(up(thief, "envelope"), b"own")}
         assert heard.arrived == [Arrived(down(victim), b"true")]
 
 
@@ -285,7 +286,7 @@ def test_a_stolen_client_id_is_refused_and_its_owner_notices_nothing(shared, lis
         line.connected()
         with Stranger(shared.port, shared.hub(thief), owner) as stranger:
             assert stranger.answer().is_failure
-        with Stranger(shared.port, shared.hub(thief), "bridge") as stranger:
+        with Stranger(shared.port, shared.hub(thief), listening.intake._settings.client) as stranger:
             assert stranger.answer().is_failure
         assert listening.intake.publish_state(owner, b"yours")
         line.events.wait_for(Arrived(down(owner), b"yours"))
@@ -352,7 +353,7 @@ def test_all_recover_when_the_broker_lost_its_store(rig, round_) -> None:
             rig.delete_store()
             rig.broker.start()
         line.connected(times=4)
-        assert [payload for _, payload in listening.messages] == [b"life 1", b"life 2", b"life 3"]
+        assert {payload for _, payload in listening.messages} == {b"life 1", b"life 2", b"life 3"}
 
 
 # B10: too much
@@ -370,7 +371,7 @@ def test_a_message_over_the_limit_is_refused_and_the_others_go_on(shared, listen
         assert stranger.gone.wait(10)
         assert line.uplink.publish(up(other, "envelope"), b"small")
         listening.got((up(other, "envelope"), b"small"))
-        assert listening.messages == [(up(other, "envelope"), b"small")]
+        assert set(listening.messages) == {(up(other, "envelope"), b"small")}
         assert line.uplink.connected
 
 
@@ -406,11 +407,12 @@ def test_an_unreadable_registry_lets_nobody_in_and_a_restored_one_does(rig) -> N
 def test_nothing_waits_in_the_broker_for_more_than_a_day(rig) -> None:
     """The bound is set anew after the store was lost; seen in the broker's own record of its streams."""
     with bridge(rig.intake_settings()):
-        wait_until(lambda: rig.waits_at_most_s() == 24 * 3600)
-        rig.broker.kill()
-        rig.delete_store()
-        rig.broker.start()
-        wait_until(lambda: rig.waits_at_most_s() == 24 * 3600)
+        for life in (1, 2):
+            wait_until(lambda n=life: rig.log().count("waiting-bounded") == n)
+            assert rig.waits_at_most_s() == 24 * 3600
+            rig.broker.kill()
+            rig.delete_store()
+            rig.broker.start()
 
 
 def test_all_threads_end(shared, name) -> None:

@@ -131,7 +131,8 @@ def test_what_is_logged_names_hubs_and_codes_only(rig) -> None:
         "connection-refused",
     }
     assert all(
-        set(line) <= {"event", "level", "timestamp", "client", "code", "error", "user"} for line in lines
+        set(line) <= {"event", "level", "timestamp", "client", "code", "error", "user", "hours"}
+        for line in lines
     )
     assert "127.0.0.1" not in rig.log()
 
