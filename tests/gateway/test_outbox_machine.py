@@ -114,5 +114,5 @@ class Hub(RuleBasedStateMachine):
 
 TestHub = Hub.TestCase
 TestHub.settings = settings(
-    max_examples=15 * DOSE, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=8 * DOSE, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -103,7 +103,7 @@ def explore(tmp_path: Path, library: Path, synchronous: str, cuts: int) -> list[
 
 
 def test_no_power_cut_loses_what_was_acknowledged(tmp_path, sync_library):
-    found = explore(tmp_path, sync_library, "FULL", 120 * DOSE)
+    found = explore(tmp_path, sync_library, "FULL", 60 * DOSE)
     assert [wrong for wrong in found if wrong] == []
 
 
@@ -113,7 +113,7 @@ def test_the_explorer_sees_what_synchronous_normal_loses(tmp_path, sync_library)
     assert sum(bool(wrong) for wrong in found) > 20
 
 
-@settings(max_examples=40 * DOSE, deadline=None)
+@settings(max_examples=25 * DOSE, deadline=None)
 @given(st.integers(0, 5), st.integers(0, 24), st.integers(0, 2**32))
 def test_a_torn_tail_of_the_log_costs_only_what_was_never_acknowledged(
     tmp_path_factory, unsynced, blocks, seed

@@ -60,7 +60,7 @@ def assert_the_rest_is_there(bench: Bench, again: Bench, originals: dict[int, by
     assert again.seal() == max(originals) + 1
 
 
-@settings(max_examples=50 * DOSE, deadline=None)
+@settings(max_examples=30 * DOSE, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([1, 1, 2, 5, 40]), st.booleans())
 def test_flipped_bits_cost_what_they_hit_and_are_named(tmp_path_factory, seed, flips, rested):
     rng = random.Random(seed)
