@@ -226,7 +226,8 @@ class Hub:
 
         A key is used only once a state lists it; until then the bridge is asked to take it.
         """
-        if ahead and not self._key_pending():
+        held = state.key(self.sealer.signer.kid)
+        if ahead and held is not None and (held.contiguous or held.ranges):  # of this key, not of one before
             log.error("key-renewed", code="bridge-ahead")
             self._use(self._renew_key())
             self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)

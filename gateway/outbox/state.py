@@ -38,8 +38,10 @@ def apply_state(
 ) -> Applied:
     """Carry a state out within the caller's transaction. Writes nothing where it says nothing new."""
     _mark_sent(connection, sent)
-    accepted = sum(_accept(connection, key, state) for key in keys)
-    after = [_counted(key, state.key(key.kid)) for key in keys]
+    ahead = is_ahead(connection, keys, state)
+    burnt = [*keys[:-1], replace(keys[-1], burnt=True)] if ahead and keys else keys
+    accepted = sum(_accept(connection, key, state) for key in burnt)
+    after = [_counted(key, state.key(key.kid)) for key in burnt]
     for old, new in zip(keys, after, strict=True):
         if old != new:
             write_key(connection, new)
@@ -48,7 +50,7 @@ def apply_state(
         connection.execute("DELETE FROM known")
     quarantined = _refuse(connection, state.refused)
     erased = sum(_erase(connection, key) for key in state.forget)
-    effect = Effect(accepted, lost, is_ahead(connection, keys, state), quarantined)
+    effect = Effect(accepted, lost, ahead, quarantined)
     return Applied(effect, after, bool(erased))
 
 
@@ -84,7 +86,11 @@ def _covered(held: KeyState | None) -> Ranges:
 
 
 def _accept(connection: sqlite3.Connection, key: Key, state: State) -> int:
-    """What is listed is accepted, what is not listed (any more) is to be sent again; how many are new."""
+    """What is listed is accepted, what is not listed (any more) is to be sent again; how many are new.
+
+    Of a burnt key the bridge may hold other envelopes under the same numbers: one that never left this hub
+    is not among them, whatever is listed.
+    """
     covered = _covered(state.key(key.kid))
     query = (
         "UPDATE envelope INDEXED BY accepted SET accepted = 0"
@@ -96,6 +102,8 @@ def _accept(connection: sqlite3.Connection, key: Key, state: State) -> int:
         "UPDATE envelope INDEXED BY unaccepted SET accepted = 1, code = NULL, retry = NULL, after_ms = NULL"
         " WHERE accepted = 0 AND kid = ? AND sequence BETWEEN ? AND ?"
     )
+    if key.burnt:
+        query += " AND sent = 1"
     return sum(connection.execute(query, (key.kid, low, high)).rowcount for low, high in covered)
 
 
