@@ -4,26 +4,39 @@ Everything of one bridge lives in one directory (`Place`); no secret leaves it.
 """
 
 import json
+import re
 import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Column, Connection, insert, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cloud_bridge import authority, broker
 from cloud_bridge.authority import Identity
+from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.state_key import StateKey
+from cloud_bridge.receivers import FhirReceiver
 from cloud_bridge.registry import BRIDGE, HUB, Registry, RegistryError
 from cloud_bridge.schema import citizen_receivers, citizens, households, receivers
 from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import key_id
 
 SETTINGS = "settings.json"
-SECRET_SIZE = 32
+SECRET_SIZE, PUBLIC_KEY_SIZE = 32, 32
+# FHIR R4: a relative reference; an id is 1 to 64 of these
+PATIENT = re.compile(r"Patient/[A-Za-z0-9.\-]{1,64}")
 
 
 class AdministrationError(MeethubError):
-    """A request that cannot be carried out; codes request-unreadable, bridge-not-set-up, unknown-name."""
+    """A request that cannot be carried out.
+
+    Codes: request-unreadable, bridge-not-set-up, bridge-not-writable, unknown-name, subject-unfit,
+    already-linked, ledger-unreadable, ledger-unreachable.
+    """
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,11 @@ class Place:
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.directory / 'ledger.sqlite'}"
+        return f"sqlite:///{self.ledger}"
+
+    @property
+    def ledger(self) -> Path:
+        return self.directory / "ledger.sqlite"
 
     @property
     def broker(self) -> Path:
@@ -49,11 +66,52 @@ class Place:
         return authority.identity(self.directory, "bridge")
 
     def settings(self) -> dict[str, int | str]:
-        """MQTT host and port. AdministrationError("bridge-not-set-up") before `set_up`."""
+        """MQTT host and port. AdministrationError: bridge-not-set-up, ledger-unreadable when it is gone."""
         try:
-            return dict(json.loads((self.directory / SETTINGS).read_text()))
-        except (OSError, ValueError) as error:
+            settings = dict(json.loads((self.directory / SETTINGS).read_text()))
+        except (OSError, ValueError, TypeError) as error:
             raise AdministrationError("bridge-not-set-up", str(self.directory)) from error
+        if not self.ledger.exists():
+            raise AdministrationError("ledger-unreadable", str(self.ledger))
+        return settings
+
+
+@contextmanager
+def opened(directory: Path, *, before_setup: bool = False) -> Iterator[Database]:
+    """The ledger of the bridge in this directory. AdministrationError for whatever is wrong with it.
+
+    Never made by looking: bridge-not-set-up unless `before_setup`.
+    """
+    place = Place(directory)
+    if not before_setup:
+        place.settings()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = Database(place.database)
+        try:
+            yield database
+        finally:
+            database.close()
+    except SQLAlchemyError as error:
+        raise _ledger_error(error) from error
+    except OSError as error:
+        raise AdministrationError("bridge-not-writable", error.strerror or "") from error
+
+
+@contextmanager
+def looking(directory: Path) -> Iterator[Connection]:
+    """A look at the ledger that waits for nobody and changes nothing."""
+    with opened(directory) as database, database.reading() as connection:
+        yield connection
+
+
+@contextmanager
+def changing(directory: Path, *, before_setup: bool = False) -> Iterator[Connection]:
+    """One transaction on the ledger, brought to the newest schema first."""
+    with opened(directory, before_setup=before_setup) as database:
+        database.migrate()
+        with database.transaction() as connection:
+            yield connection
 
 
 def set_up(place: Place, connection: Connection, ports: broker.Ports, hosts: tuple[str, ...]) -> None:
@@ -82,8 +140,11 @@ def enrol(place: Place, connection: Connection, request: str, household: str, no
         fields = json.loads(request)
         hub, public_key = str(fields["hub"]), bytes.fromhex(fields["public_key"])
         certificate_request = str(fields["certificate_request"]).encode()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise AdministrationError("request-unreadable", type(error).__name__) from None
+    if len(public_key) != PUBLIC_KEY_SIZE:
+        raise AdministrationError("request-unreadable", "public key")
+    _known(connection, households.c.id, household)
     registry = Registry(connection)
     known = registry.hub(hub)
     if known is None:
@@ -107,15 +168,18 @@ def add_household(connection: Connection, now_ms: int) -> str:
 
 def add_citizen(connection: Connection, household: str) -> str:
     """A pseudonym for a citizen of this household: random, never a BSN."""
-    if connection.execute(select(households.c.id).where(households.c.id == household)).first() is None:
-        raise AdministrationError("unknown-name", household)
+    _known(connection, households.c.id, household)
     citizen = "citizen-" + secrets.token_hex(6)
     connection.execute(insert(citizens).values(id=citizen, household=household))
     return citizen
 
 
 def add_receiver(connection: Connection, base_url: str, rendering: str = "r4") -> str:
-    """A PGO's FHIR endpoint. The same address again is the same receiver."""
+    """A PGO's FHIR endpoint; DeliveryError for an address that no reading may be sent to.
+
+    The same address again is the same receiver.
+    """
+    FhirReceiver(base_url).close()
     known = connection.execute(select(receivers.c.id).where(receivers.c.base_url == base_url)).scalar()
     if known is not None:
         return str(known)
@@ -129,7 +193,12 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
     """This citizen's readings go to this receiver, where the citizen is `patient` (Patient/…).
 
     The random secret of this pair makes the identifiers there; it never leaves the ledger.
+    AdministrationError: unknown-name, subject-unfit, and already-linked to somebody else there.
     """
+    _known(connection, citizens.c.id, citizen)
+    _known(connection, receivers.c.id, receiver)
+    if not PATIENT.fullmatch(patient):
+        raise AdministrationError("subject-unfit", "write it as Patient/…")
     known = connection.execute(
         select(citizen_receivers.c.patient).where(
             citizen_receivers.c.citizen == citizen, citizen_receivers.c.receiver == receiver
@@ -137,5 +206,26 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
     ).scalar()
     if known == patient:
         return
+    if known is not None:
+        raise AdministrationError("already-linked")
     row = {"citizen": citizen, "receiver": receiver, "patient": patient}
     connection.execute(insert(citizen_receivers).values(row | {"secret": secrets.token_bytes(SECRET_SIZE)}))
+
+
+def must_know_hub(connection: Connection, hub: str) -> None:
+    """AdministrationError("unknown-name") for a hub that was never enrolled."""
+    if Registry(connection).hub(hub) is None:
+        raise AdministrationError("unknown-name", hub)
+
+
+def _known(connection: Connection, column: Column[str], name: str) -> None:
+    if connection.execute(select(column).where(column == name)).first() is None:
+        raise AdministrationError("unknown-name", name)
+
+
+def _ledger_error(error: SQLAlchemyError) -> AdministrationError:
+    """In plain words why the ledger cannot be used: it does not answer, or it cannot be read."""
+    cause = error.__cause__ or error
+    silent = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF == sqlite3.SQLITE_BUSY
+    silent = silent and isinstance(error, OperationalError)
+    return AdministrationError("ledger-unreachable" if silent else "ledger-unreadable", type(cause).__name__)

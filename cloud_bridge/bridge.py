@@ -15,8 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge.deliver import Deliverer
 from cloud_bridge.intake import Incoming, Intake, IntakeSettings
-import cloud_bridge.ledger.measurements as measurements
-from cloud_bridge.ledger import keys
+from cloud_bridge.ledger import measurements
 from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.envelopes import Ledger
 from cloud_bridge.ledger.state_key import StateKey
@@ -98,7 +97,7 @@ class Bridge:
         return batch
 
     def _take(self, batch: list[Incoming]) -> None:
-        """Envelopes in one commit, then hellos and key requests in order; acknowledged when all is durable."""
+        """Envelopes in one commit, then hellos and key requests; acknowledged when all is durable."""
         envelopes: list[tuple[str, bytes, int]] = []
         others: list[tuple[str, str, bytes]] = []
         for incoming in batch:
@@ -125,8 +124,7 @@ class Bridge:
             if message == topics.HELLO:
                 self._states.hello(hub, payload)
             else:
-                with self._database.transaction() as connection:
-                    keys.requested(connection, hub, payload, self._clock())
+                self._ledger.take_key(hub, payload, self._clock())
         except MeethubError as error:
             log.warning("message-refused", hub=hub, message=message, code=error.code)
 

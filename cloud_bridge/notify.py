@@ -1,4 +1,4 @@
-"""How a daemon of the bridge speaks to whoever started it: ready (sd_notify over NOTIFY_SOCKET), and its log."""
+"""How a daemon of the bridge speaks to whoever started it: ready (sd_notify), and its log."""
 
 import os
 import socket

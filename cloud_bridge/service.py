@@ -4,7 +4,7 @@ import signal
 import threading
 from pathlib import Path
 
-from cloud_bridge.administration import AdministrationError, Place
+from cloud_bridge.administration import Place
 from cloud_bridge.bridge import Bridge
 from cloud_bridge.intake import IntakeSettings
 from cloud_bridge.ledger.database import Database
@@ -12,15 +12,13 @@ from cloud_bridge.notify import log_to_stderr, notify
 
 
 def serve(directory: Path) -> None:
-    """Run until SIGTERM or SIGINT. AdministrationError when the bridge was not set up."""
+    """Run until SIGTERM or SIGINT. AdministrationError: no bridge was set up here, or its ledger is gone."""
     log_to_stderr()
     place = Place(directory)
-    if not directory.is_dir():
-        raise AdministrationError("bridge-not-set-up", str(directory))
+    settings = place.settings()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    settings = place.settings()
     database = Database(place.database)
     database.migrate()
     bridge = Bridge(directory, database, _mqtt(place, settings))
