@@ -5,12 +5,13 @@ Exit codes: 0 ok, 1 problem found, 2 wrong usage, 3 unreachable.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.wire.catalogue import explain
+from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
 OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -21,23 +22,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors become one plain sentence and an honest exit code."""
     chosen = _parser().parse_args(arguments)
     try:
-        return int(chosen.command(chosen))
+        code = int(chosen.command(chosen))
+        sys.stdout.flush()
     except MeethubError as error:
         return _fail(error, as_json=chosen.json)
     except BrokenPipeError:
+        # Whoever read this has gone; what is still in the buffer must not be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
         return PROBLEM
+    return code
 
 
 def _fail(error: MeethubError, *, as_json: bool) -> int:
-    who, dutch, english = explain(error.code)
     if as_json:
+        who, dutch, english = explain(error.code)
         row = {"code": error.code, "who": who, "nl": dutch, "en": english, "detail": error.detail}
         print(json.dumps({"error": row}))
     else:
-        print(f"{english} ({error.code}{': ' + error.detail if error.detail else ''})", file=sys.stderr)
-        print(f"Who must act: {who}", file=sys.stderr)
+        print(told(error.code, spoken(dict(os.environ)), error.detail), file=sys.stderr)
     return UNREACHABLE if error.code.endswith("unreachable") else PROBLEM
 
 
@@ -136,11 +140,11 @@ def _init(chosen: argparse.Namespace) -> int:
 
 
 def _devices(chosen: argparse.Namespace) -> int:
-    from gateway.config import load
+    from gateway.config import load, make_data_directory
     from gateway.identities import configured
 
     config = load(chosen.config)
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_directory(config)
     rows = configured(config, config.data / "outbox.sqlite")
     if chosen.json:
         print(json.dumps(rows))

@@ -3,6 +3,7 @@
 `gateway/meethub.example.toml` shows them all. A wrong key or value is refused with file and line.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -117,12 +118,23 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("config-unreadable", f"{path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError("config-unreadable", f"{path}: {reason}") from None
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("config-syntax", f"{path}: {error}") from None
     return _config(_Checked(path, text, tree))
+
+
+def make_data_directory(config: Config) -> None:
+    """The directory for keys and outbox, for this user alone. ConfigError("data-not-writable")."""
+    try:
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("data-not-writable", f"{config.data}: {error.strerror}") from None
+    if not os.access(config.data, os.W_OK | os.X_OK):
+        raise ConfigError("data-not-writable", str(config.data))
 
 
 class _Checked:

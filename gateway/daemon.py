@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, make_data_directory
 from gateway.dialogue import Dialogue
 from gateway.doctor import certificate_end
 from gateway.drivers import driver_named
@@ -77,7 +77,7 @@ class _Daemon:
     def __init__(self, config: Config, backend: Backend | None) -> None:
         self._config = config
         self._backend = backend
-        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_data_directory(config)
         self._outbox = Outbox(config.data / OUTBOX, config.space_bytes)
         self._clock = Clock()
         self._uplink = Uplink(_uplink_settings(config), self._heard)

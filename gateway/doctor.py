@@ -1,5 +1,6 @@
 """Looks a hub over from configuration to bridge, and says for each point what is wrong and what to do."""
 
+import os
 import socket
 import ssl
 import stat
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from gateway.config import Config, ConfigError, load
 from gateway.outbox import Outbox
-from gateway.wire.catalogue import explain
+from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
 EXPIRES_SOON = timedelta(days=14)
 REACH_WITHIN_S = 5.0
+REFUSED_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class Finding:
         return row
 
     def line(self) -> str:
+        """The finding for people, in the language of their terminal."""
         if self.code is None:
             return f"ok      {self.point}{': ' + self.detail if self.detail else ''}"
-        who, _, english = explain(self.code)
-        return f"PROBLEM {self.point}: {english} Who must act: {who}. ({self.code} {self.detail})"
+        return f"PROBLEM {self.point}: {told(self.code, spoken(dict(os.environ)), self.detail)}"
 
 
 def examine(path: Path) -> list[Finding]:
@@ -122,14 +124,36 @@ def _devices(config: Config) -> str:
     return f"{len(config.bluetooth)} by Bluetooth, {len(config.serial)} on a cable"
 
 
+def _check_welcome(secured: ssl.SSLSocket) -> None:
+    """With TLS 1.3 a refused client certificate shows only after the handshake; a good one gets silence."""
+    secured.settimeout(REFUSED_WITHIN_S)
+    try:
+        refused = not secured.recv(1)
+    except TimeoutError:
+        refused = False
+    except ConnectionError:
+        refused = True
+    if refused:
+        raise DoctorError("bridge-tls", "hung up")
+
+
+def _identity(config: Config) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(config.ca))
+        context.load_cert_chain(config.certificate, config.data / "tls.key")
+    except (OSError, ValueError) as error:
+        raise DoctorError("uplink-identity-unreadable", type(error).__name__) from error
+    return context
+
+
 def _bridge(config: Config) -> str:
-    context = ssl.create_default_context(cafile=str(config.ca))
-    context.load_cert_chain(config.certificate, config.data / "tls.key")
+    context = _identity(config)
     try:
         with (
             socket.create_connection((config.host, config.port), REACH_WITHIN_S) as plain,
             context.wrap_socket(plain, server_hostname=config.host) as secured,
         ):
+            _check_welcome(secured)
             return f"reached, {secured.version()}"
     except ssl.SSLError as error:
         raise DoctorError("bridge-tls", error.reason or "") from error

@@ -1,21 +1,14 @@
-"""The hub's keys: Ed25519 to sign what it seals, P-256 for TLS. Private keys never leave this file."""
+"""The hub's keys: Ed25519 to sign what it seals, P-256 for TLS. Private keys never leave this file.
+
+What only enrolment needs (x509) is loaded there: the daemon does without its 6 MB.
+"""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
 
 from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import key_id
@@ -94,6 +87,9 @@ def verify(public_key: bytes, signature: bytes, data: bytes) -> bool:
 
 def tls_key(directory: Path) -> Path:
     """The P-256 key of this hub's TLS connection, made here on first use: a PEM file of mode 0600."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     _prepare(directory)
     path = directory / TLS_KEY
     if not path.exists():
@@ -107,6 +103,11 @@ def certificate_request(directory: Path, hub: str) -> bytes:
 
     SignerError("hub-id") for what is no hub id, SignerError("key-unreadable") for a damaged key.
     """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
     if not is_hub_id(hub):
         raise SignerError("hub-id", hub)
     try:
@@ -115,7 +116,7 @@ def certificate_request(directory: Path, hub: str) -> bytes:
         raise SignerError("key-unreadable", TLS_KEY) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise SignerError("key-unreadable", TLS_KEY)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hub)])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hub)])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return request.public_bytes(Encoding.PEM)
 
