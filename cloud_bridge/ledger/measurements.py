@@ -158,7 +158,7 @@ def _new(connection: Connection, seen: Seen, verdict: Verdict, placed: Placed) -
         "first_disclosure": taken.disclosure_id,
         "own_time": seen.own_time,
         "own_number": seen.own_number,
-        "first_at_ms": seen.captured.at_ms,
+        "first_at_ms": seen.order_ms,
         "status": deciding.HELD,
         "placed_low_ms": placed.interval.low_ms,
         "placed_high_ms": placed.interval.high_ms,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select, update
 
 from cloud_bridge import repeats
-from cloud_bridge.ledger import clocks
+from cloud_bridge.ledger import clocks, new_records
 from cloud_bridge.ledger.holds import OTHER_SLOT, POSSIBLE_REPEAT
 from cloud_bridge.ledger.records import Seen
 from cloud_bridge.measured import Interval
@@ -40,7 +40,7 @@ def recognise(connection: Connection, seen: Seen) -> Verdict:
     in_slot = [row for row in known if row.user_slot == seen.reading.user]
     if not in_slot:
         return Verdict(repeats.POSSIBLE, code=OTHER_SLOT)
-    at_ms = seen.captured.at_ms
+    at_ms = seen.order_ms
     nearest = max((row for row in in_slot if row.first_at_ms <= at_ms), key=_first, default=None)
     nearest = nearest or min(in_slot, key=_first)
     if made_anew(connection, seen, nearest.first_at_ms) or _twice_in_visit(connection, seen, nearest):
@@ -53,7 +53,7 @@ def recognise(connection: Connection, seen: Seen) -> Verdict:
 
 def made_anew(connection: Connection, seen: Seen, other_ms: int) -> bool:
     """Whether the device can have made this record once more between its capture and the other one."""
-    first_ms, again_ms = sorted((seen.captured.at_ms, other_ms))
+    first_ms, again_ms = sorted((seen.order_ms, other_ms))
     if seen.record.time is not None:
         axis, own = repeats.TIME, seen.own_time
     elif seen.own_number is not None:
@@ -61,14 +61,14 @@ def made_anew(connection: Connection, seen: Seen, other_ms: int) -> bool:
     else:
         return True  # a stored record with neither time nor number: two equal ones cannot be told apart
     between = clocks.passages(connection, seen.device.id, axis, first_ms, again_ms)
-    if seen.item.clock is None and again_ms == seen.captured.at_ms:
+    if seen.item.clock is None and again_ms == seen.order_ms:
         between += clocks.running_on(connection, seen.sight, axis)
     return repeats.may_be_new(own, first_ms, again_ms, between)
 
 
 def witness_clock(connection: Connection, seen: Seen) -> list[Passage]:
     """Note what this arrival tells of the device's clock, whether its record is new or not."""
-    clocks.touch(connection, seen.sight)
+    new_records.touch(connection, seen.sight)
     return clocks.saw_clock(connection, seen.sight)
 
 
@@ -78,12 +78,12 @@ def witness_record(connection: Connection, seen: Seen) -> list[tuple[str, Passag
     if seen.own_time is not None:
         if seen.item.clock is not None:
             return []
-        shown = clocks.saw_record(connection, sight, repeats.TIME, space, seen.own_time)
+        shown = new_records.saw_record(connection, sight, repeats.TIME, space, seen.own_time)
         return [(repeats.TIME, one) for one in shown]
     if seen.own_number is None or seen.record.time is not None:
         return []
     axis = NUMBER + space
-    return [(axis, one) for one in clocks.saw_record(connection, sight, axis, space, seen.own_number)]
+    return [(axis, one) for one in new_records.saw_record(connection, sight, axis, space, seen.own_number)]
 
 
 def doubtful(connection: Connection, seen: Seen, passages: Sequence[tuple[str, Passage]]) -> list[int]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from cloud_bridge.ledger import captures, clocks, devices
+from cloud_bridge.ledger import captures, devices
+from cloud_bridge.ledger.anchors import Sight
 from cloud_bridge.ledger.taken import TakenItem
 from cloud_bridge.placing import device_seconds
 from cloud_bridge.schema import disclosures, parts
@@ -52,16 +53,21 @@ class Seen:
         return self.record.number
 
     @property
+    def order_ms(self) -> int:
+        """Its place among the anchors of the device's clock: that of its visit, where the clock was read."""
+        clock = self.item.clock
+        since_ms = 0 if clock is None else self.capture.moment.mono_ms - clock.mono_ms
+        return self.captured.at_ms - since_ms
+
+    @property
     def capture(self) -> Capture:
         return self.item.capture
 
     @property
-    def sight(self) -> clocks.Sight:
+    def sight(self) -> Sight:
         moment = self.capture.moment
         place = (self.captured.when, self.captured.at_ms)
-        return clocks.Sight(
-            self.device.id, self.capture.kid, moment.boot, moment.mono_ms, *place, self.item.clock
-        )
+        return Sight(self.device.id, self.capture.kid, moment.boot, moment.mono_ms, *place, self.item.clock)
 
 
 def seen(connection: Connection, taken: TakenItem, item: ReadingItem) -> Seen:

@@ -7,7 +7,7 @@ from cloud_bridge.schema.columns import id_of, metadata, ms, number, octets, of,
 # One row for each thing measured, however often and by whichever hub it was read.
 # record_key: the measurement key without the capture; what is the same record, or may be a repeat of it,
 # shares it. own_time, own_number: the device's own time (seconds, its own clock) and record number where
-# they are part of the key. first_at_ms: when it was first captured, for the order of things.
+# they are part of the key. first_at_ms: when it was first captured, in the order of clock anchors.
 # reading: wire form (CBOR), null once erased. assigned: statement or person that named the citizen.
 # status: held | due (may be delivered) | delivered | repeat (a person said so) | withheld (not mine).
 measurements = Table(
