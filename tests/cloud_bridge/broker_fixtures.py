@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import create_engine
 
 from cloud_bridge import broker as broker_files
-from cloud_bridge.administration import Place
+from cloud_bridge.administration import Place, set_up
 from cloud_bridge.authority import Authority, Identity, Issued, identity, install, make_request
 from cloud_bridge.intake import Incoming, Intake, IntakeSettings
 from cloud_bridge.registry import BRIDGE, HUB, Registry
@@ -73,11 +73,12 @@ class Rig:
         self.directory = directory
         self.port = free_port()
         self.ports = broker_files.Ports(mqtt=self.port, service=free_port(), acknowledge_wait_s=1)
-        self.authority = Authority.open(directory / "authority")
         self.place = Place(directory)
         self.engine = create_engine(self.place.database)
         metadata.create_all(self.engine)
-        broker_files.prepare(self.place.broker, self.ports, self.authority, ("localhost", "127.0.0.1"))
+        with self.engine.begin() as connection:
+            set_up(self.place, connection, self.ports, ("localhost", "127.0.0.1"))
+        self.authority = Authority.open(self.place.issuer)
         nats = str(Path(sys.executable).with_name("nats-server"))
         self.broker = Program(
             "broker",
@@ -89,8 +90,12 @@ class Rig:
         self.callout = Program("callout", command, directory / "callout.log")
 
     def start(self) -> None:
-        self.broker.start()
-        self.callout.start()
+        try:
+            self.broker.start()
+            self.callout.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         self.callout.stop()
