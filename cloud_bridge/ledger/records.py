@@ -11,13 +11,13 @@ from cloud_bridge.ledger.taken import TakenItem
 from cloud_bridge.placing import device_seconds
 from cloud_bridge.schema import disclosures, parts
 from gateway.drivers import decode_record, driver_named
-from gateway.wire import shape
-from gateway.wire.cbor import CborError, decode, encode
+from gateway.wire.cbor import encode
 from gateway.wire.envelope import open_disclosure
-from gateway.wire.errors import DecodeError, MeethubError
+from gateway.wire.errors import DecodeError, MeethubError, WireError
 from gateway.wire.items import Addition, Frame, Part, ReadingItem
 from gateway.wire.measurement import DOMAIN, Capture, RecordKey, measurement_key
 from gateway.wire.reading import Reading
+from gateway.wire.records import frames_of
 
 REPEAT_DOMAIN = "meethub/measurement/repeat/1"
 
@@ -164,13 +164,7 @@ def evidence(connection: Connection, household: str, whole: bytes, size: int) ->
     joined = b"".join(pieces.get(index, b"") for index in range(total))
     if len(joined) != size or hashlib.sha256(joined).digest() != whole:
         raise RecordError("evidence-missing", whole.hex())
-    return _frames(joined)
-
-
-def _frames(joined: bytes) -> list[Frame]:
-    """Evidence is the CBOR array of frames that a short record carries itself."""
     try:
-        rows = [shape.array(row, 3) for row in shape.array(decode(joined))]
-        return [Frame(shape.text(a), shape.integer(b), shape.octets(c)) for a, b, c in rows]
-    except (CborError, MeethubError):
+        return frames_of(joined)
+    except WireError:
         raise RecordError("undecoded", "evidence-unreadable") from None
