@@ -1,9 +1,10 @@
 """A household with hubs, citizens and receivers on a real ledger, and meters whose clocks lie as real ones do."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from cloud_bridge import people_desk
 from cloud_bridge.ledger import measurements as taking
@@ -34,9 +35,7 @@ PGO = "pgo-1"
 
 def civil(seconds: int) -> tuple[int, int, int, int, int, int]:
     """A device clock's count of seconds as (year, month, day, hour, minute, second)."""
-    from datetime import datetime, timedelta
-
-    own = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    own = datetime.fromtimestamp(seconds, UTC)
     return own.year, own.month, own.day, own.hour, own.minute, own.second
 
 
@@ -204,7 +203,3 @@ class Meter:
         self.count += 1
         self.memory.append((self.count, self.clock(true_ms), systolic))
         return self.count
-
-
-def open_rows(connection: Connection, table: Any) -> int:
-    return len(list(connection.execute(select(table))))

@@ -313,6 +313,7 @@ class World:
     now_ms: int = START
     steps: int = 0
     unseen_step: bool = False
+    sent: int = 0
     arrived: list[tuple[int, int, int]] = field(default_factory=list)  # true number, own time, value
     first_read: dict[int, int] = field(default_factory=dict)  # true number: steps before its first read
     certain: list[int] = field(default_factory=list)  # arrivals that nothing can put in doubt
@@ -346,6 +347,38 @@ class World:
         self.now_ms += 500 * len(chosen) + 60_000
         self.unseen_step = False
 
+    def do(self, action, detail):
+        unread = self.meter.memory[self.sent :]
+        if action == "measure":
+            self.measure(detail)
+        elif action == "life":
+            self.step(UNSET)
+            for _ in range(detail):
+                self.measure(120)
+        elif action == "wait":
+            # A small step back drowns in a month's drift (docs/decisions/0006-whose-and-again.md).
+            self.now_ms += min(detail, DAY) if self.unseen_step else detail
+        elif action == "set":
+            self.step(Meter().clock(self.now_ms + MINUTE) + detail)
+        elif action == "wiped":
+            self.step(UNSET)
+            if self.unseen_step:
+                self.meter.memory.clear()
+                self.sent = 0
+        else:
+            self.at_the_hub(action, detail, unread)
+
+    def at_the_hub(self, action, which, unread):
+        if action == "newest":
+            self.read(which, self.meter.memory[-1:])
+        elif action == "new-key":
+            self.hubs[which] = self.street.hub(f"hub-{which + 1}")
+        elif action == "reboot":
+            self.hubs[which].reboot(self.now_ms)
+        else:
+            self.read(which, list(self.meter.memory) if action == "all" else unread)
+            self.sent = len(self.meter.memory)
+
     def check(self):
         rows = sorted(self.street.rows(arrivals), key=lambda row: row.disclosure)
         assert len(rows) == len(self.arrived)
@@ -368,7 +401,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("measure"), st.sampled_from([120, 121])),
     st.tuples(st.just("life"), st.integers(1, 3)),
     st.tuples(st.just("wait"), st.sampled_from([MINUTE, HOUR, DAY, 20 * DAY])),
-    st.tuples(st.just("battery"), st.booleans()),
+    st.tuples(st.just("wiped"), st.none()),
     st.tuples(st.just("set"), st.sampled_from([0, -3600, 3600, -86_400, 600])),
     st.tuples(st.just("newest"), st.integers(0, 1)),
     st.tuples(st.just("all"), st.integers(0, 1)),
@@ -391,36 +424,8 @@ def test_no_measurement_is_dropped_silently_and_no_certain_one_is_asked_about(
         street = Street(database)
         world = World(street, clock)
         world.hubs = [street.hub(), street.hub("hub-2")]
-        sent = 0
         for action, detail in actions:
-            if action == "measure":
-                world.measure(detail)
-            elif action == "life":
-                world.step(UNSET)
-                for _ in range(detail):
-                    world.measure(120)
-            elif action == "wait":
-                # A small step back drowns in a month's drift (docs/decisions/0006-whose-and-again.md).
-                world.now_ms += min(detail, DAY) if world.unseen_step else detail
-            elif action == "battery":
-                world.step(UNSET)
-                if detail and world.unseen_step:
-                    world.meter.memory.clear()
-                    sent = 0
-            elif action == "set":
-                world.step(Meter().clock(world.now_ms + MINUTE) + detail)
-            elif action == "newest":
-                world.read(detail, world.meter.memory[-1:])
-            elif action == "all":
-                world.read(detail, list(world.meter.memory))
-                sent = len(world.meter.memory)
-            elif action == "unsent":
-                world.read(detail, world.meter.memory[sent:])
-                sent = len(world.meter.memory)
-            elif action == "new-key":
-                world.hubs[detail] = street.hub(f"hub-{detail + 1}")
-            else:
-                world.hubs[detail].reboot(world.now_ms)
+            world.do(action, detail)
         world.check()
 
 
