@@ -147,6 +147,11 @@ class Sealer:
                 self._outbox.part_reported(kid, sequence, index)
         return len(envelopes) + len(parts)
 
+    def forget_known(self) -> None:
+        """From here on no record counts as sealed before, whatever its key."""
+        self._flush()
+        self._outbox.forget_known()
+
     # From a record to its disclosure.
 
     def _key(self, first: Captured, record: Record) -> bytes | None:
@@ -248,7 +253,7 @@ class Sealer:
         return {row for pending in self._pending for row in pending.rows}
 
     def _flush(self) -> None:
-        """A statement does not wait for records that cannot be written just now."""
+        """What follows does not wait for records that cannot be written just now."""
         try:
             self.seal(online=True)
         except OutboxError as error:

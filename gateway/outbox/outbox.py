@@ -161,6 +161,9 @@ class Outbox:
         query = "SELECT 1 FROM known WHERE key = ?"
         return self._store.read(lambda connection: connection.execute(query, (key,)).fetchone()) is not None
 
+    def forget_known(self) -> None:
+        self._store.run(lambda connection: connection.execute("DELETE FROM known"))
+
     # Sent, accepted, delivered.
 
     def to_send(self, limit: int, exclude: set[tuple[bytes, int]]) -> list[Message]:
