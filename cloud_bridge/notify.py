@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 
 import structlog
 
@@ -11,8 +12,9 @@ def notify(state: str) -> None:
     """Send READY=1 or STOPPING=1; nothing happens where nobody listens."""
     if address := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.connect("\0" + address[1:] if address.startswith("@") else address)
-            channel.send(state.encode())
+            with suppress(OSError):  # whoever listened is gone
+                channel.connect("\0" + address[1:] if address.startswith("@") else address)
+                channel.send(state.encode())
 
 
 def log_to_stderr() -> None:

@@ -148,10 +148,16 @@ class Chain:
         self._enrol()
         self._write_gateway_config()
         self._bind()
-        config, street = str(self.gateway_config), str(self.street_data)
-        module = "gateway.simulator.virtual_gateway"
-        self.run("gateway", [sys.executable, "-m", module, "--config", config, "--street", street])
+        self.run("gateway", self._gateway_command())
         self.say("gateway", f"{HUB}, outbox in {self._short(self.gateway_data)}")
+
+    def _gateway_command(self) -> list[str]:
+        """The daemon itself; on the virtual radio where there is a Bluetooth device."""
+        config = ["--config", str(self.gateway_config)]
+        if "cuff" not in self.kinds:
+            return [sys.executable, "-m", "gateway", "run", *config]
+        module = "gateway.simulator.virtual_gateway"
+        return [sys.executable, "-m", module, *config, "--street", str(self.street_data)]
 
     def _enrol(self) -> None:
         """The hub makes its keys; the bridge's authority answers with a certificate, renewed when due."""

@@ -1,0 +1,68 @@
+"""The gateway daemon stays small: a Raspberry Pi Zero 2 W has 512 MB for everything."""
+
+import os
+import re
+import sqlite3
+import tty
+from pathlib import Path
+
+import pytest
+
+from gateway.outbox import Outbox
+from gateway.simulator.chain import Chain
+from gateway.simulator.oximeter import packet
+from gateway.simulator.process import wait_until
+
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(600)]
+READINGS = 10_000
+LIMIT_MB = 48
+
+
+def test_the_gateway_needs_at_most_48_mb_after_10_000_readings(tmp_path):
+    """The real daemon (bleak and all loaded), with outbox, TLS uplink and bridge; no page, no virtual radio."""
+    chain = Chain(tmp_path, kinds=("oximeter",), interval_s=0)
+    chain.start()
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        config = chain.gateway_config.read_text().replace(
+            str(chain.street_data / "oximeter"), os.ttyname(slave)
+        )
+        chain.gateway_config.write_text(config)
+        gateway = chain.programs["gateway"]
+        gateway.stop()
+        gateway.start()
+        write_readings(master, READINGS)
+        assert wait_until(lambda: accepted(chain) >= READINGS, 300, gateway.alive), accepted(chain)
+        resident = resident_mb(gateway.process.pid)
+    finally:
+        os.close(master)
+        os.close(slave)
+        chain.stop()
+    print(f"gateway after {READINGS} readings: {resident:.1f} MB")
+    assert resident <= LIMIT_MB
+
+
+def write_readings(master: int, number: int) -> None:
+    """Finger in for one packet, finger out for one: a reading each time."""
+    out = packet(None, None)
+    for index in range(number):
+        data = packet(94 + index % 5, 50 + index % 40) + out
+        while data:
+            data = data[os.write(master, data) :]
+
+
+def accepted(chain: Chain) -> int:
+    """Measurements that the bridge keeps, once the gateway has nothing left to send."""
+    look = Outbox.look(chain.gateway_data / "outbox.sqlite")
+    counts = look.counts()
+    look.close()
+    if counts["captured"] + counts["sealed"] + counts["sent"]:
+        return 0
+    with sqlite3.connect(f"file:{chain.bridge_data}/ledger.sqlite?mode=ro", uri=True) as ledger:
+        return ledger.execute("SELECT count(*) FROM measurements").fetchone()[0]
+
+
+def resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
