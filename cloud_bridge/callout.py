@@ -40,6 +40,7 @@ LOOKED_AT_LEAST_EVERY_S = 60
 KEPT_AT_MOST_S = 24 * 3600
 ANSWERED_WITHIN_S = 2.0
 PAGE = 1024
+CANCELLED_AGAIN_AFTER_S = 0.5
 
 log = structlog.get_logger()
 
@@ -233,17 +234,21 @@ def serve(directory: Path, database: str) -> None:
 
 
 async def _serve(callout: Callout) -> None:
-    ready = asyncio.Event()
+    ready, told_to_stop = asyncio.Event(), asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, told_to_stop.set)
     serving = asyncio.create_task(callout.run(ready))
     announcing = asyncio.create_task(_announce(ready))
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(ending, serving.cancel)
-    try:
-        await serving
-    except asyncio.CancelledError:
-        log.info("callout-stopped")
-    finally:
-        announcing.cancel()
+    serving.add_done_callback(lambda _: told_to_stop.set())
+    await told_to_stop.wait()
+    # More than once: wait_for of Python 3.11 can swallow a cancellation that comes as its result does.
+    while not serving.done():
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=CANCELLED_AGAIN_AFTER_S)
+    announcing.cancel()
+    if not serving.cancelled():
+        serving.result()
+    log.info("callout-stopped")
 
 
 async def _announce(ready: asyncio.Event) -> None:
