@@ -4,7 +4,7 @@ import signal
 import threading
 from pathlib import Path
 
-from cloud_bridge.administration import Place
+from cloud_bridge.administration import Place, opened
 from cloud_bridge.bridge import Bridge
 from cloud_bridge.intake import IntakeSettings
 from cloud_bridge.ledger.database import Database
@@ -19,8 +19,9 @@ def serve(directory: Path) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    with opened(directory) as database:
+        database.migrate()
     database = Database(place.database)
-    database.migrate()
     bridge = Bridge(directory, database, _mqtt(place, settings))
     bridge.start()
     notify("READY=1")

@@ -10,23 +10,25 @@ from contextlib import contextmanager
 
 import structlog
 
-from gateway.clock import Clock
+from gateway.clock import Clock, ran_back, shown
 from gateway.dialogue import Dialogue
-from gateway.drivers import driver_named
 from gateway.drivers.base import Driver, Record
 from gateway.outbox import Captured, Effect, Outbox, OutboxError
+from gateway.replay import replayed
 from gateway.sealer import Sealer
-from gateway.signer import Signer
+from gateway.signer import Signer, SignerError
 from gateway.visit import Visit
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import DeviceStatus, Frame, Lost, Status
 from gateway.wire.measurement import Device, Moment
-from gateway.wire.state import State
+from gateway.wire.reports import COMMAND_ID_SIZE, MAX_COMMANDS
+from gateway.wire.state import Command, State
 
 SOFTWARE = "meethub-gateway 0.1.0"
 STATUS_EVERY_MS = 24 * 3600 * 1000
 NEARLY_FULL, FULL = 0.9, 1.0
-KEY_PENDING = "key-pending"
+# Settings of the outbox: the key that was given up and whose successor is not listed yet; commands done.
+KEY_PENDING, COMMANDS_DONE = "key-pending", "commands-done"
+STATUS = "status"
 
 log = structlog.get_logger()
 
@@ -36,7 +38,7 @@ def _kept_going(step: str) -> Iterator[None]:
     """A store that cannot be written now must not end the hub: said, and tried again at the next tick."""
     try:
         yield
-    except OutboxError as error:
+    except (OutboxError, SignerError) as error:
         log.error("outbox-trouble", step=step, code=error.code)
 
 
@@ -69,7 +71,7 @@ class Hub:
         self._devices: dict[str, DeviceStatus] = {}
         self._visits: dict[bytes, OpenVisit] = {}
         self._status_ms: int | None = None
-        self._commands: list[bytes] = []
+        self._commands = _ids(outbox.setting(COMMANDS_DONE) or b"")
         self._not_stored: dict[str, int] = {}
 
     # What devices do: the Listener of radio and serial port.
@@ -79,7 +81,17 @@ class Hub:
         self._visits[visit.number] = OpenVisit(visit.driver(), now.mono_ms)
         status = DeviceStatus(visit.device.identity, visit.battery, bonded=None, last_seen_ms=now.mono_ms)
         self._devices[visit.device.identity] = status
+        if visit.clock is not None:
+            with _kept_going("clock"):
+                self._watch_clock("clock " + visit.device.identity, shown(visit.clock, now))
         log.info("visit-opened", driver=visit.driver.name)
+
+    def _watch_clock(self, name: str, now: bytes) -> None:
+        """A clock that ran back can stamp a record as one before: the bridge must see it, known or not."""
+        before = self.outbox.setting(name)
+        if before is not None and ran_back(before, now):
+            self.sealer.forget_known()
+        self.outbox.set_setting(name, now)
 
     def received(self, visit: Visit, source: str, data: bytes) -> bytes | None:
         """Bytes of the device, durable when this returns; what to answer it, if anything.
@@ -128,7 +140,7 @@ class Hub:
         for record in records:
             captured = self._capture(visit, record.frames, moment)
             if captured is not None:
-                self.sealer.add([captured], record)
+                self._add([captured], record)
                 answer = record.answer or answer
         self._seal_now()
         return answer
@@ -137,63 +149,48 @@ class Hub:
         """Records whose frames are stored already; frames that make no record are released."""
         answer = None
         for record in records:
-            rows = [current.waiting.pop(id(frame)) for frame in record.frames]
-            self.sealer.add(rows, record)
+            self._add([current.waiting[id(frame)] for frame in record.frames], record)
             answer = record.answer or answer
+        for record in records:  # afterwards: one frame may have made several records
+            for frame in record.frames:
+                current.waiting.pop(id(frame), None)
         if not current.driver.joins:
             self._release(current)
         self._seal_now()
         return answer
 
+    def _add(self, rows: list[Captured], record: Record) -> None:
+        """Hand a record to the sealer. What it cannot take now stays captured, and is replayed at a start."""
+        with _kept_going("add"):
+            self.sealer.add(rows, record)
+
     def _release(self, current: OpenVisit) -> None:
-        if current.waiting:
+        with _kept_going("release"):
             self.outbox.release([captured.row for captured in current.waiting.values()])
             current.waiting.clear()
 
     def _seal_now(self) -> None:
         """Seal what is ready. What cannot be written now stays captured and is tried again."""
-        if self._key_pending():
-            return
         try:
-            self.sealer.seal(online=self.dialogue.connected)
+            if not self._key_pending():
+                self.sealer.seal(online=self.dialogue.connected)
         except OutboxError as error:
             log.error("not-sealed", code=error.code)
             if error.code == "head-unreadable":
-                self._use(self._renew_key())
-                self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
+                self._give_key_up(error.code)
         self.wake.set()
 
     def replay(self) -> int:
         """At start: what was captured but not sealed goes through its driver again. How many captures."""
         rows = self.outbox.captured()
-        for group in _groups(rows):
-            self._replay(group)
+        spare = {captured.row for captured in rows}
+        for mine, record in replayed(rows):
+            self._add(mine, record)
+            spare -= {captured.row for captured in mine}
+        with _kept_going("release"):
+            self.outbox.release(sorted(spare))
         self._seal_now()
         return len(rows)
-
-    def _replay(self, group: list[Captured]) -> None:
-        kind = driver_named(group[0].driver)
-        frames = [frame for captured in group for frame in captured.frames]
-        if kind is None:
-            self.sealer.add(group, Record(frames, None, None, DecodeError("driver-unknown")))
-            return
-        driver = kind()
-        records = [record for frame in frames for record in driver.received(frame)] + driver.finish()
-        rows = {id(frame): captured for captured in group for frame in captured.frames}
-        used = {captured.row for captured in self._add_replayed(records, rows, group)}
-        self.outbox.release([captured.row for captured in group if captured.row not in used])
-
-    def _add_replayed(
-        self, records: list[Record], rows: dict[int, Captured], group: list[Captured]
-    ) -> list[Captured]:
-        used = []
-        for record in records:
-            mine = list(
-                {id(c): c for c in (rows.get(id(frame), group[0]) for frame in record.frames)}.values()
-            )
-            self.sealer.add(mine, record)
-            used += mine
-        return used
 
     # What the bridge says.
 
@@ -219,7 +216,7 @@ class Hub:
             log.warning("bridge-lost-envelopes")
         self._keep_key(state, ahead=effect.ahead)
         for command in state.commands:
-            self._obey(command.command_id, command.verb, command.expires_ms)
+            self._obey(command, state.bridge_ms)
 
     def _keep_key(self, state: State, *, ahead: bool) -> None:
         """A key of which the bridge knows more than we do seals nothing more: a new one takes its place.
@@ -228,29 +225,32 @@ class Hub:
         """
         held = state.key(self.sealer.signer.kid)
         if ahead and held is not None and (held.contiguous or held.ranges):  # of this key, not of one before
-            log.error("key-renewed", code="bridge-ahead")
-            self._use(self._renew_key())
-            self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
+            self._give_key_up("bridge-ahead")
         if state.key(self.sealer.signer.kid) is None:
             self.dialogue.ask_for_key()
         elif self._key_pending():
             self.outbox.set_setting(KEY_PENDING, b"")
 
+    def _give_key_up(self, code: str) -> None:
+        """Nothing more is sealed with this key; its successor seals once a state lists it."""
+        log.error("key-renewed", code=code)
+        with _kept_going("renew-key"):
+            self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
+            self.sealer.signer = self.dialogue.signer = self._renew_key()
+            if self.dialogue.connected:
+                self.dialogue.say_hello()
+
     def _key_pending(self) -> bool:
         return bool(self.outbox.setting(KEY_PENDING))
 
-    def _use(self, signer: Signer) -> None:
-        self.sealer.signer = signer
-        self.dialogue.signer = signer
-
-    def _obey(self, command_id: bytes, verb: str, expires_ms: int) -> None:
-        """A command is carried out once and its id reported; there is only `status`."""
-        wall_ms = self.clock.now().wall_ms
-        if command_id in self._commands or (wall_ms is not None and wall_ms > expires_ms):
+    def _obey(self, command: Command, bridge_ms: int) -> None:
+        """A command is carried out once, also over restarts, and its id reported; there is only `status`."""
+        done = command.command_id in self._commands
+        if command.verb != STATUS or done or bridge_ms > command.expires_ms:
             return
-        self._commands.append(command_id)
-        if verb == "status":
-            self._status_ms = None
+        self._commands = [*self._commands, command.command_id][-MAX_COMMANDS:]
+        self.outbox.set_setting(COMMANDS_DONE, b"".join(self._commands))
+        self._status_ms = None
 
     # What passes with time.
 
@@ -262,12 +262,16 @@ class Hub:
 
     def _report_status(self) -> None:
         now = self.clock.now()
+        if self._key_pending():
+            return
         if self._status_ms is None or now.mono_ms - self._status_ms >= STATUS_EVERY_MS:
             self.sealer.state(self._status(now))
             self._status_ms = now.mono_ms
 
     def _report_lost(self) -> None:
         """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
+        if self._key_pending():
+            return
         for identity, count in list(self._not_stored.items()):
             self.sealer.state(Lost(None, identity, count, "not-stored"))
             del self._not_stored[identity]
@@ -276,7 +280,7 @@ class Hub:
     def _status(self, now: Moment) -> Status:
         counts = sorted(self.outbox.counts().items())
         devices = list(self._devices.values())
-        return Status(now, SOFTWARE, self.outbox.free_bytes(), counts, devices, self._commands[-16:])
+        return Status(now, SOFTWARE, self.outbox.free_bytes(), counts, devices, self._commands)
 
     def may_visit(self, driver: type[Driver]) -> bool:
         """Space rules: nearly full, devices that keep their records wait; full, all wait."""
@@ -284,11 +288,5 @@ class Hub:
         return self.outbox.fullness() < limit
 
 
-def _groups(rows: list[Captured]) -> list[list[Captured]]:
-    """What is replayed together: a whole visit where frames are joined, else each capture alone."""
-    groups: dict[bytes | int, list[Captured]] = {}
-    for captured in rows:
-        kind = driver_named(captured.driver)
-        joined = kind is not None and kind.joins
-        groups.setdefault(captured.visit if joined else captured.row, []).append(captured)
-    return list(groups.values())
+def _ids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + COMMAND_ID_SIZE] for at in range(0, len(joined), COMMAND_ID_SIZE)]
