@@ -66,18 +66,24 @@ def _scan(file: int, size: int) -> Log:
         return log
     little = header[:4] == b"\x37\x7f\x06\x82"
     log.headless = len(header) < WAL_HEADER or header[24:] != _checksum(header[:24], bytes(8), little=little)
-    salts, previous, commits_beyond = header[16:24], header[24:32], 0
-    for offset in range(WAL_HEADER, size if log.headless else _end(file, size, salts), FRAME):
+    salts, seeds, commits_beyond = header[16:24], [header[24:32]], 0
+    end = size if log.headless else _end(file, size, salts)
+    for offset in range(WAL_HEADER, size, FRAME):
         frame = _bytes_at(file, FRAME, offset)
         page, commit = struct.unpack(">II", frame[:8].ljust(8, b"\0"))
-        good = len(frame) == FRAME and frame[16:24] == _checksum(
-            frame[:8] + frame[FRAME_HEADER:], previous, little=little
+        # From the frame before as it says of itself, or as it should: its own checksum may be what was hit.
+        proofs = (
+            [_frame_checksum(frame, seed, little=little) for seed in seeds] if len(frame) == FRAME else []
         )
-        ours = log.headless or frame[8:16] == salts
+        fits = frame[16:24] in proofs
+        if offset >= end and not fits:
+            break
+        ours = log.headless or frame[8:16] == salts  # the checksum does not cover the salts
+        good = ours and fits
         commits_beyond += bool(commit) and ours and (log.bad > 0 or not good)
         log.torn = commits_beyond <= 1
         log.bad += not good
-        previous = frame[16:24]
+        seeds = [frame[16:24]] if fits else [frame[16:24], *proofs[:1]]
         log.frames.append((page, offset + FRAME_HEADER))
     return log
 
@@ -92,6 +98,10 @@ def _end(file: int, size: int, salts: bytes) -> int:
         if _bytes_at(file, FRAME_HEADER, offset)[8:16] == salts:
             end = min(offset + FRAME, size)
     return end
+
+
+def _frame_checksum(frame: bytes, previous: bytes, *, little: bool) -> bytes:
+    return _checksum(frame[:8] + frame[FRAME_HEADER:], previous, little=little)
 
 
 def _checksum(data: bytes, seed: bytes, *, little: bool) -> bytes:

@@ -96,9 +96,15 @@ class Bench:
         last: bytes | None = None,
         bridge_ms: int = 1000,
     ) -> State:
-        last = last or self.known.get(contiguous, b"?" * 32)
+        last = last or self.hash_at(contiguous)
         keys = [KeyState(self.signer.kid, contiguous, last if contiguous else None, list(ranges), settled)]
         return State(b"12345678", 1, keys, refused or [], bridge_ms, forget=forget)
+
+    def hash_at(self, sequence: int) -> bytes:
+        """What a bridge holds there, also of envelopes that a killed hub had sealed."""
+        query = "SELECT hash FROM envelope WHERE sequence = ?"
+        row = self.outbox._store.connection.execute(query, (sequence,)).fetchone()
+        return row[0] if row else self.known.get(sequence, b"?" * 32)
 
     def refusal(self, sequence: int, retry: str, after_ms: int | None = None) -> Refusal:
         return Refusal(self.signer.kid, sequence, self.known[sequence], "signature", retry, after_ms)

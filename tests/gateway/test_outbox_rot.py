@@ -207,13 +207,15 @@ def test_a_log_without_its_database_is_saved(full_of_twenty):
     assert len(bench.sendable()) == 20
 
 
-def test_a_flip_in_the_log_does_not_take_the_head_back(full_of_twenty):
+@pytest.mark.parametrize("frames_from_end", [1, 2, 30])
+@pytest.mark.parametrize("place", [0, 7, 8, 15, 16, 23, 24, 2000])
+def test_a_flip_in_the_log_does_not_take_the_head_back(full_of_twenty, frames_from_end, place):
     """SQLite drops every commit from a bad frame on, without a word: the head must not go back with them."""
     there = full_of_twenty.folder.with_name("flipped")
     shutil.copytree(full_of_twenty.folder, there, ignore=shutil.ignore_patterns("*-shm", "*.lock"))
     wal = there / "outbox.sqlite-wal"
     data = bytearray(wal.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[len(data) - frames_from_end * 4120 + place] ^= 1
     wal.write_bytes(data)
     again = full_of_twenty.revived(there)
     assert again.outbox.head(again.signer.kid).sequence == 20
