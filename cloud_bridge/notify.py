@@ -10,11 +10,12 @@ import structlog
 
 def notify(state: str) -> None:
     """Send READY=1 or STOPPING=1; nothing happens where nobody listens."""
-    if address := os.environ.get("NOTIFY_SOCKET"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            with suppress(OSError):  # whoever listened is gone
-                channel.connect("\0" + address[1:] if address.startswith("@") else address)
-                channel.send(state.encode())
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, suppress(OSError):
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.send(state.encode())
 
 
 def log_to_stderr() -> None:
