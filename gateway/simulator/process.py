@@ -71,22 +71,26 @@ class Program:
 
     def stop(self) -> None:
         """Ask it to stop; after ten seconds, make it."""
-        if self.process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+        process = self._send(signal.SIGTERM)
         try:
-            self.process.wait(STOP_WITHIN_S)
+            if process is not None:
+                process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def kill(self) -> None:
         """What a power cut does: no warning, no clean-up."""
-        if self.process is None:
-            return
+        process = self._send(signal.SIGKILL)
+        if process is not None:
+            process.wait()
+
+    def _send(self, number: signal.Signals) -> "subprocess.Popen[bytes] | None":
+        """To it and all it started; None when it ended already (its number may be another's by now)."""
+        if self.process is None or self.process.poll() is not None:
+            return None
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            os.killpg(self.process.pid, number)
+        return self.process
 
     def tail(self, lines: int = 12) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
