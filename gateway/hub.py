@@ -117,6 +117,9 @@ class Hub:
         else:
             self._seal(current, records)
             self._release(current)
+        if visit.clock is not None and visit.clock.written:  # it may have been set back
+            with _kept_going("clock"):
+                self.sealer.forget_known()
         log.info("visit-closed", driver=visit.driver.name)
 
     # From captured to sealed.

@@ -97,14 +97,15 @@ class Cuff:
             gateway.hub.received(visit, "2a35", record.data)
             if not self.keeps_memory:
                 self.memory.remove(record)
-        if self.offers_clock:
-            self._be_set(gateway)
+        self._be_set(visit, gateway)
         gateway.hub.closed(visit)
 
-    def _be_set(self, gateway: Gateway) -> None:
+    def _be_set(self, visit: Visit, gateway: Gateway) -> None:
         """As the radio does it: only when the hub knows the time, and after the records."""
         wall = gateway.clock.wall()
-        if wall is not None:
-            right = wall.astimezone(HOME).replace(tzinfo=None)
-            if abs(right - self.clock()) > timedelta(seconds=60):
-                self.set_clock(right)
+        if wall is None or visit.clock is None:
+            return
+        right = wall.astimezone(HOME).replace(tzinfo=None)
+        if abs(right - self.clock()) > timedelta(seconds=60):
+            self.set_clock(right)
+            visit.clock = DeviceClock(visit.clock.device_time, visit.clock.mono_ms, written=True)

@@ -35,14 +35,21 @@ class Time:
 
 
 class RealTime(Time):
-    """The time of this machine, for stories with a radio in them; it passes by itself."""
+    """The time of this machine, for stories with a radio in them; it passes by itself, and can leap."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
 
     @property
     def now_ms(self) -> int:
-        return time_ns() // 1_000_000
+        return self._now_ms + time_ns() // 1_000_000
 
     def pass_s(self, seconds: int) -> None:
         """Nobody waits."""
+
+    def leap_s(self, seconds: int) -> None:
+        """So much later; the virtual devices do not notice."""
+        self._now_ms += seconds * 1000
 
 
 class HubClock(Clock):

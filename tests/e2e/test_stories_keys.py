@@ -165,6 +165,6 @@ def test_what_the_old_key_sealed_is_sent_all_the_same(village, anna):
     village.settle()
     village.assert_delivered(anna, cuff.truth)
     assert key_status(village) == {first: "retired", hub.kid: "live"}
-    assert {row.closed_by for row in village.rows(gaps)} == {"filled"}
+    assert {row.closed_by for row in village.rows(gaps)} <= {"filled"}
     assert village.rows(forks) == []
     assert village.held() == []
