@@ -46,6 +46,9 @@ class Receiver(Protocol):
     def deliver(self, resource: dict[str, Any]) -> Outcome:
         """Write it exactly once and read it back; safe to repeat."""
 
+    def close(self) -> None:
+        """Let go of its connections."""
+
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -86,8 +89,14 @@ class Deliverer:
         """Something may be due: do not wait for the time that was known."""
         self._woken.set()
 
+    def close(self) -> None:
+        """Let go of all connections; the next delivery makes new ones."""
+        for receiver in self._receivers.values():
+            receiver.close()
+        self._receivers.clear()
+
     def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop` is set; `wake` ends a wait at once."""
+        """Deliver until `stop` is set; `wake` ends a wait at once. Lets go of all connections at the end."""
         while not stop.is_set():
             self._woken.clear()
             try:
@@ -98,6 +107,7 @@ class Deliverer:
                 wait_s = LONGEST_SLEEP_S
             if not stop.is_set():
                 self._woken.wait(wait_s)
+        self.close()
 
     def deliver_once(self, at_ms: int, stop: threading.Event | None = None) -> int:
         """Try everything that is due at this moment, once; how many tries that were."""

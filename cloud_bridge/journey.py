@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, select, true
 
 from cloud_bridge.ledger import holds, journey_log
 from cloud_bridge.ledger.database import Database
+from cloud_bridge.ledger.journey_log import STEPS
 from cloud_bridge.placing import ZONE
 from cloud_bridge.schema import deliveries, disclosures, envelopes, hub_keys, journey, measurements
 from cloud_bridge.schema import holds as held_rows
@@ -24,26 +25,6 @@ LANGUAGES = ("nl", "en")
 SHORT_SIZE = 6
 FOLLOW_S = 0.5
 
-# step: (Dutch, English)
-STEPS = {
-    journey_log.CAPTURED: ("ontvangen door de hub", "received by the hub"),
-    journey_log.SEALED: ("verzegeld door de hub", "sealed by the hub"),
-    journey_log.ACCEPTED: ("veilig bewaard op de server", "safely kept on the server"),
-    journey_log.SEEN_AGAIN: (
-        "nog een keer ontvangen, niets veranderd",
-        "received once more, nothing changed",
-    ),
-    journey_log.HELD: ("wacht", "waits"),
-    journey_log.RELEASED: ("hoeft hier niet meer op te wachten", "need not wait for this any more"),
-    journey_log.WHOSE: ("bekend van wie de meting is", "known whose the reading is"),
-    journey_log.WAITING: ("staat klaar om te versturen", "ready to be sent"),
-    journey_log.RETRIED: ("versturen lukt nog niet", "could not be sent yet"),
-    journey_log.DELIVERED: ("in de PGO gezet en daar teruggelezen", "put into the PGO and read back there"),
-    journey_log.REFUSED: ("niet aangenomen door de PGO", "not taken by the PGO"),
-    journey_log.SETTLED: ("klaar", "done"),
-    journey_log.WITHHELD: ("wordt niet verstuurd", "will not be sent"),
-    journey_log.ADDITION: ("aangevuld door het meetapparaat", "completed by the device"),
-}
 # status: (Dutch, English)
 NOW = {
     "held": ("De meting wacht.", "The reading waits."),
@@ -51,6 +32,19 @@ NOW = {
     "delivered": ("De meting staat in de PGO.", "The reading is in the PGO."),
     "repeat": ("Deze meting is dezelfde als een eerdere.", "This reading is the same as an earlier one."),
     "withheld": ("De meting wordt niet verstuurd.", "The reading will not be sent."),
+}
+
+# who must act: (Dutch, English)
+WHO = {
+    "patient": ("de patiënt", "the patient"),
+    "installer": ("de installateur", "the installer"),
+    "hub": ("niemand, het gaat vanzelf verder", "nobody, it goes on by itself"),
+    "operator": ("de beheerder", "the operator"),
+    "pgo": ("de PGO", "the PGO"),
+    "care-team": ("het zorgteam", "the care team"),
+    "dva": ("de DVA", "the DVA"),
+    "xis": ("het systeem van de zorgverlener", "the care provider's system"),
+    "standard": ("wie de standaard beheert", "whoever keeps the standard"),
 }
 
 
@@ -143,7 +137,7 @@ class Journey:
         lines.append(f"{now} {since} {_local(self.since_ms)}.")
         for trouble in self.troubles:
             who = ("Wie moet iets doen", "Who must act")[position]
-            lines.append(f"{_because(trouble.code, language)} {who}: {trouble.who}.")
+            lines.append(f"{_because(trouble.code, language)} {who}: {WHO[trouble.who][position]}.")
         return lines
 
 
