@@ -96,7 +96,7 @@ class Chain:
 
     def quiet(self) -> None:
         """Nobody measures any more; what was sent can arrive."""
-        self.programs["street"].signal(signal.SIGUSR1)
+        self.programs["street"].send_signal(signal.SIGUSR1)
         wait_until((self.street_data / "quiet.json").exists, READY_WITHIN_S, self.programs["street"].alive)
 
     def follow(self) -> "subprocess.Popen[str]":
