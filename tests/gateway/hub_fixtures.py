@@ -110,7 +110,7 @@ class FarBridge:
         self.known.add(key_id(request.public_key))
         return key_id(request.public_key)
 
-    def keys(self) -> list[KeyState]:
+    def key_states(self) -> list[KeyState]:
         return [self._key_state(kid) for kid in sorted(self.known)]
 
     def _key_state(self, kid: bytes) -> KeyState:
@@ -140,7 +140,7 @@ class FarBridge:
         self.counter += 1
         nonce = self.line.hellos()[-1].nonce if nonce is None else nonce
         counter = self.counter if counter is None else counter
-        keys = self.keys() if keys is None else keys
+        keys = self.key_states() if keys is None else keys
         return State(nonce, counter, keys, refused or [], self.ms, commands, None, not_before_ms)
 
     def state(self, **said: object) -> bytes:
