@@ -141,6 +141,10 @@ class Gateway:
         self.hub.wake.set()
         return statement_id
 
+    def seal_now(self) -> None:
+        """What waits offline for company is sealed as it is."""
+        self.hub.sealer.seal(online=True)
+
     def held_sequences(self) -> set[tuple[bytes, int]]:
         """Every envelope that the outbox still has, read from its file."""
         rows = self.outbox.rows(1_000_000)

@@ -17,12 +17,13 @@ from cloud_bridge import administration, people_desk
 from cloud_bridge.administration import Place
 from cloud_bridge.bridge import BATCH, Bridge
 from cloud_bridge.intake import Incoming, IntakeSettings
-from cloud_bridge.ledger import chain, deliveries
+from cloud_bridge.ledger import chain, deliveries, measurements
 from cloud_bridge.ledger.database import Database
+from cloud_bridge.ledger.envelopes import ItemTaker, Ledger
 from cloud_bridge.schema import holds
 from gateway.simulator.compare import read_observations
 from gateway.simulator.fhir_server import FhirServer
-from tests.e2e.cuff import PANEL, PULSE, Cuff, Measured, Observed
+from tests.e2e.cuff import Cuff, Measured, Observed
 from tests.e2e.gateways import Gateway, Time
 from tests.e2e.receivers import observed
 from tests.e2e.wire import Carried, Wire
@@ -41,6 +42,10 @@ class Person:
     def found(self) -> Counter[Observed]:
         """Everything this person's PGO holds now, read from the server itself."""
         return Counter(observed(resource) for resource in read_observations(self.server, self.patient))
+
+
+class BridgeDied(BaseException):
+    """The bridge's process is gone in the middle of its work; only what is on disk remains."""
 
 
 class WireIntake:
@@ -66,8 +71,12 @@ class WiredBridge(Bridge):
         super().__init__(directory, self.database, settings, lambda: time.now_ms)
         self._intake: Any = WireIntake(wire)
 
-    def hear(self, carried: list[Carried]) -> list[Carried]:
-        """Take messages in, as many at once as the bridge does; what it did not acknowledge comes back."""
+    def take_with(self, items: ItemTaker) -> None:
+        """Let another one keep the items: where a story needs the bridge to have a fault of its own."""
+        self._ledger = Ledger(self.database, items, measurements.hold_forked)
+
+    def hear(self, carried: list[Carried]) -> None:
+        """Take messages in, as many at once as the bridge does."""
         for start in range(0, len(carried), BATCH):
             batch = []
             for topic, payload in carried[start : start + BATCH]:
@@ -75,7 +84,6 @@ class WiredBridge(Bridge):
                 batch.append(Incoming(topic, payload, self.messages))
             self._take(batch)
             self._tell()
-        return carried
 
     def deliver(self, at_ms: int) -> None:
         self._deliverer.deliver_once(at_ms)
@@ -95,6 +103,7 @@ class Village:
         self.time = time or Time()
         self.wire = Wire()
         self.gateways: dict[str, Gateway] = {}
+        self.fault: ItemTaker | None = None
         self.place = Place(directory / "bridge")
         self.place.directory.mkdir(parents=True)
         self.start_bridge()
@@ -154,7 +163,12 @@ class Village:
         """One second; how many messages moved in it."""
         for gateway in self.gateways.values():
             gateway.hub.tick()
-        risen = self.bridge.hear(self.wire.rise())
+        risen = self.wire.rise()
+        try:
+            self.bridge.hear(risen)
+        except BridgeDied:
+            self.restart_bridge()
+            self.wire.hand_out_again(risen)
         if delivering:
             self.bridge.deliver(self.time.now_ms)
         fallen = self.wire.fall()
@@ -186,6 +200,8 @@ class Village:
 
     def start_bridge(self) -> None:
         self.bridge = WiredBridge(self.place.directory, self.wire, self.time)
+        if self.fault is not None:
+            self.bridge.take_with(self.fault)
 
     def copy_ledger(self) -> Path:
         """A backup of the ledger, made beside the running bridge."""
@@ -248,6 +264,3 @@ class Village:
             gone = gateway.sealed_sequences() - gateway.held_sequences()
             there = {one for kid in gateway.kids() for one in self.accepted(kid)}
             assert gone <= there, sorted(gone - there)
-
-
-__all__ = ["PANEL", "PULSE", "Cuff", "Person", "Village"]

@@ -114,6 +114,7 @@ class Wire:
         self.seen_up: list[Carried] = []
         self.seen_down: list[Carried] = []
         self._connected: set[str] = set()
+        self._again: list[Carried] = []
         self._rising: list[Carried] = []
         self._falling: list[Carried] = []
 
@@ -146,8 +147,13 @@ class Wire:
         carried, self._rising = self._rising, []
         for bend in self.up:
             carried = bend(carried)
+        carried, self._again = self._again + carried, []
         self.seen_up += carried
         return carried
+
+    def hand_out_again(self, carried: list[Carried]) -> None:
+        """The bridge did not acknowledge these: they arrive once more, before anything else."""
+        self._again += carried
 
     def fall(self) -> list[Carried]:
         """What arrives at the hubs now; of a hub that was cut off meanwhile nothing does."""
