@@ -76,9 +76,19 @@ def _number(demand: str, low: float, high: float, default: float) -> Key:
 
 
 _PATH = ("a path", bool)
-_DRIVER = _text(
-    "a driver's name (meethub-gateway decode --list)", lambda name: driver_named(name) is not None
-)
+_DRIVERS = "(meethub-gateway decode --list)"
+
+
+def _on_a_cable(name: str) -> bool:
+    driver = driver_named(name)
+    return driver is not None and driver.serial is not None
+
+
+def _by_radio(name: str) -> bool:
+    driver = driver_named(name)
+    return driver is not None and bool(driver.subscribe)
+
+
 SCHEMA: dict[str, dict[str, Key]] = {
     "hub": {
         "id": _text("letters, digits and dashes, at most 32", is_hub_id),
@@ -95,17 +105,21 @@ SCHEMA: dict[str, dict[str, Key]] = {
         "longest_delay_s": _number("1 to 86400", 1, 86400, 600),
     },
     "bluetooth": {
-        "adapter": _text("hci0, hci1, … or none", bool, default="hci0"),
+        "adapter": _text(
+            "hci0, hci1, … or none",
+            lambda text: bool(re.fullmatch(r"hci[0-9]{1,3}|none", text)),
+            default="hci0",
+        ),
     },
     "bluetooth.device": {
         "address": _text(
             "six hex pairs", lambda text: bool(re.fullmatch("([0-9A-F]{2}:){5}[0-9A-F]{2}", text))
         ),
-        "driver": _DRIVER,
+        "driver": _text(f"the name of a driver for Bluetooth {_DRIVERS}", _by_radio),
     },
     "serial.device": {
         "port": _text(*_PATH),
-        "driver": _DRIVER,
+        "driver": _text(f"the name of a driver for a cable {_DRIVERS}", _on_a_cable),
     },
     "log": {
         "format": _text("text or json", lambda word: word in ("text", "json"), default="text"),
@@ -149,17 +163,23 @@ class _Checked:
             if name not in known:
                 self.refuse(name, name, "there is no such section")
 
-    def refuse(self, table: str, key: str, why: str) -> None:
-        raise ConfigError("config-key", f"{self.path}:{self.line(table, key)}: {key}: {why}")
+    def refuse(self, table: str, key: str, why: str, index: int = 0) -> None:
+        raise ConfigError("config-key", f"{self.path}:{self.line(table, key, index)}: {key}: {why}")
 
-    def line(self, table: str, key: str) -> int:
-        """The line on which a key of a table stands; the table's own line or 1 when it is missing."""
-        current, found = "", 1
+    def line(self, table: str, key: str, index: int) -> int:
+        """The line on which a key of a table stands, or of its index-th repetition.
+
+        The table's own line when the key is missing, 1 when the table is.
+        """
+        current, found, seen = "", 1, -1
         for number, line in enumerate(self.text.splitlines(), 1):
             if header := re.match(r"\s*\[+\s*([\w.-]+)\s*\]+", line):
                 current = header[1]
-                found = number if current == table else found
-            elif current in (table, "") and re.match(rf'\s*"?{re.escape(key)}"?\s*[=.]', line):
+                seen += current == table
+                found = number if current == table and seen == index else found
+            elif not (current == "" or (current == table and seen == index)):
+                continue
+            elif re.match(rf'\s*"?{re.escape(key)}"?\s*[=.]', line):
                 return number
         return found
 
@@ -180,24 +200,30 @@ class _Checked:
         rows = section.get(inner, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             self.refuse(name, inner, f"write it as [[{name}]]")
-        return [self.row(name, row) for row in rows]
+        checked = [self.row(name, row, index) for index, row in enumerate(rows)]
+        place = next(iter(SCHEMA[name]))
+        for index, row in enumerate(checked):
+            if row[place] in [other[place] for other in checked[:index]]:
+                self.refuse(name, place, "stands here twice", index)
+        return checked
 
-    def row(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
+    def row(self, name: str, row: dict[str, Any], index: int = 0) -> dict[str, Any]:
         schema = SCHEMA[name]
         for key in row:
             if key not in schema:
-                self.refuse(name, key, "there is no such key; known: " + ", ".join(schema))
-        return {key: self.value(name, key, rule, row) for key, rule in schema.items()}
+                self.refuse(name, key, "there is no such key; known: " + ", ".join(schema), index)
+        for key, rule in schema.items():
+            why = _wrong(name, key, rule, row)
+            if why:
+                self.refuse(name, key, why, index)
+        return {key: row.get(key, rule.default) for key, rule in schema.items()}
 
-    def value(self, name: str, key: str, rule: Key, row: dict[str, Any]) -> Any:
-        if key not in row:
-            if rule.required:
-                self.refuse(name, key, f"missing in [{name}]")
-            return rule.default
-        value = row[key]
-        if type(value) is not rule.kind or not rule.holds(value):
-            self.refuse(name, key, f"must be {rule.demand}")
-        return value
+
+def _wrong(name: str, key: str, rule: Key, row: dict[str, Any]) -> str:
+    if key not in row:
+        return f"missing in [{name}]" if rule.required else ""
+    value = row[key]
+    return "" if type(value) is rule.kind and rule.holds(value) else f"must be {rule.demand}"
 
 
 def _config(checked: _Checked) -> Config:
