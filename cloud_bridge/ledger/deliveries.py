@@ -107,7 +107,7 @@ def claim(
     lease_ms: how long a try at this receiver can last. resting: receivers that are left alone for now.
     Only measurements that are due go: one that was paused or held meanwhile stays.
     """
-    for row in connection.execute(_due(now_ms, resting)).all():
+    for row in [row for due in _due(now_ms, resting) for row in connection.execute(due).all()]:
         endpoint = _endpoint(row)
         if not endpoint.conditional_create and _is_busy(connection, endpoint.id, now_ms):
             continue
@@ -125,7 +125,7 @@ def claim(
 
 def is_due(connection: Connection, now_ms: int, resting: list[str]) -> bool:
     """Whether anything could be claimed now; asked without holding up any writer."""
-    return connection.execute(_due(now_ms, resting).limit(1)).first() is not None
+    return any(connection.execute(due.limit(1)).first() for due in _due(now_ms, resting))
 
 
 def next_due_ms(connection: Connection) -> int | None:
@@ -194,7 +194,8 @@ def retry(connection: Connection, measurement: int, now_ms: int) -> int:
     return connection.execute(again).rowcount
 
 
-def _due(now_ms: int, resting: list[str]) -> Select[Any]:
+def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
+    """First what a worker left behind, then what waits; each walks the index in order, however much waits."""
     chosen = (
         select(
             deliveries.c.id,
@@ -219,11 +220,14 @@ def _due(now_ms: int, resting: list[str]) -> Select[Any]:
                 citizen_receivers.c.citizen == measurements.c.citizen,
             ),
         )
-        .where(_free(now_ms), deliveries.c.next_ms <= now_ms, measurements.c.status == "due")
+        .where(deliveries.c.next_ms <= now_ms, measurements.c.status == "due")
+        .order_by(deliveries.c.next_ms, deliveries.c.id)
+        .limit(_LOOK_AT)
     )
     if resting:
         chosen = chosen.where(deliveries.c.receiver.not_in(resting))
-    return chosen.order_by(deliveries.c.next_ms, deliveries.c.id).limit(_LOOK_AT)
+    ran_out = and_(deliveries.c.status == CLAIMED, deliveries.c.lease_ms <= now_ms)
+    return [chosen.where(ran_out), chosen.where(deliveries.c.status == WAITING)]
 
 
 def _free(now_ms: int) -> ColumnElement[bool]:

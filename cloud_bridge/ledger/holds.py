@@ -143,17 +143,12 @@ def held_measurements(connection: Connection, codes: tuple[str, ...], household:
 
 def waiting_for(connection: Connection, kid: bytes) -> list[int]:
     """Measurements that wait for statements of this key."""
-    chosen = (
-        select(holds.c.measurement)
-        .join_from(holds, arrivals, arrivals.c.measurement == holds.c.measurement)
-        .where(
-            holds.c.ended_ms.is_(None),
-            holds.c.code == STATEMENTS_MISSING,
-            arrivals.c.kid == kid,
-        )
-        .distinct()
-    )
-    return [int(row[0]) for row in connection.execute(chosen)]
+    waiting = held_measurements(connection, (STATEMENTS_MISSING,), None)
+    if not waiting:  # asked with every item that comes
+        return []
+    mine = select(arrivals.c.measurement).where(arrivals.c.measurement.in_(waiting), arrivals.c.kid == kid)
+    of_key = set(connection.execute(mine).scalars())
+    return [one for one in waiting if one in of_key]
 
 
 def _reason(code: str, detail: str | None) -> dict[str, object]:

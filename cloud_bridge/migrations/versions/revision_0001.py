@@ -531,8 +531,8 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
         sa.UniqueConstraint("question_id", name=op.f("uq_holds_question_id")),
     )
+    op.create_index(op.f("ix_holds_code_ended_ms"), "holds", ["code", "ended_ms"], unique=False)
     op.create_index(op.f("ix_holds_disclosure"), "holds", ["disclosure"], unique=False)
-    op.create_index(op.f("ix_holds_household_ended_ms"), "holds", ["household", "ended_ms"], unique=False)
     op.create_index(op.f("ix_holds_measurement"), "holds", ["measurement"], unique=False)
     op.create_table(
         "journey",
