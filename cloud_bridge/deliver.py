@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge.fhir import RENDERINGS, Part
 from cloud_bridge.fhir.answers import Delivered, Outcome, Refused, TryLater
-from cloud_bridge.ledger import deciding, deliveries, holds
+from cloud_bridge.ledger import deciding, deliveries, holds, measurements
 from cloud_bridge.ledger.database import Database, lock
 from cloud_bridge.ledger.deliveries import UNRENDERED, Claim, Endpoint
 from cloud_bridge.receivers import FhirReceiver
@@ -124,11 +124,11 @@ class Deliverer:
     def _review(self, at_ms: int) -> None:
         """Readings that wait for statements go on when an envelope that was missing brought none."""
         with self._database.reading() as connection:
-            waiting = holds.held_measurements(connection, (holds.STATEMENTS_MISSING,), None)
-        if waiting:
+            lines = holds.lines(connection)
+        for kid, household in lines.items():
             with self._database.transaction() as connection:
-                lock(connection, deciding.households(connection, waiting), set())
-                deciding.again(connection, waiting, at_ms)
+                lock(connection, {household}, set())
+                measurements.go_on(connection, kid, at_ms)
 
     def _claim(self, at_ms: int) -> Claim | None:
         resting = [receiver for receiver, (_, until) in self._rests.items() if until > at_ms]

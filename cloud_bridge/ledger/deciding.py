@@ -57,12 +57,6 @@ def due(connection: Connection, chosen: list[int]) -> int:
     return int(connection.execute(rows.where(going)).scalar_one())
 
 
-def households(connection: Connection, chosen: list[int]) -> set[str]:
-    """Whose rows to hold before deciding about these."""
-    rows = select(measurements.c.household).where(measurements.c.id.in_(chosen)).distinct()
-    return {str(name) for name in connection.execute(rows).scalars()}
-
-
 def withhold(connection: Connection, measurement: int, now_ms: int) -> None:
     """A person said that it is not theirs: nothing more goes out. What was delivered must be withdrawn."""
     deliveries.withdraw(connection, measurement)
@@ -141,7 +135,7 @@ def _waits(connection: Connection, row: Row[Any]) -> tuple[str | None, str | Non
     if forked_from is not None and forked_from <= first.sequence:
         return holds.KEY_FORKED, None
     if statements_missing(connection, kid, first.sequence):
-        return holds.STATEMENTS_MISSING, None
+        return holds.STATEMENTS_MISSING, holds.place_in_line(kid, first.sequence)
     lost = statements_lost(connection, kid, first.sequence)
     if lost and not holds.was_answered(connection, row.id, holds.STATEMENTS_LOST):
         return holds.STATEMENTS_LOST, None

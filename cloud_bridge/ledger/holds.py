@@ -7,11 +7,12 @@ complete) is held as the disclosure it came in, so that it can be taken again wh
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from cloud_bridge.ledger import journey_log
-from cloud_bridge.schema import arrivals, disclosures, envelopes, holds, measurements
+from cloud_bridge.schema import disclosures, envelopes, holds, measurements
 from gateway.wire.catalogue import explain
+from gateway.wire.measurement import KID_SIZE
 
 QUESTION_SIZE = 16
 
@@ -141,14 +142,34 @@ def held_measurements(connection: Connection, codes: tuple[str, ...], household:
     return [int(row[0]) for row in connection.execute(chosen)]
 
 
-def waiting_for(connection: Connection, kid: bytes) -> list[int]:
-    """Measurements that wait for statements of this key."""
-    waiting = held_measurements(connection, (STATEMENTS_MISSING,), None)
-    if not waiting:  # asked with every item that comes
-        return []
-    mine = select(arrivals.c.measurement).where(arrivals.c.measurement.in_(waiting), arrivals.c.kid == kid)
-    of_key = set(connection.execute(mine).scalars())
-    return [one for one in waiting if one in of_key]
+def held_for(code: str) -> Select[tuple[int | None]]:
+    """The measurements that are held for this reason, as part of another question."""
+    return select(holds.c.measurement).where(
+        holds.c.ended_ms.is_(None), holds.c.code == code, holds.c.measurement.is_not(None)
+    )
+
+
+def place_in_line(kid: bytes, sequence: int) -> str:
+    """What a reading that waits for statements is filed under: the lowest sequence of a key comes first."""
+    return f"{kid.hex()}/{sequence:020}"
+
+
+def first_in_line(connection: Connection, kid: bytes) -> int | None:
+    """Of the measurements that wait for statements of this key, the one that was sealed first."""
+    line = holds.c.detail.between(kid.hex() + "/", kid.hex() + "0")
+    chosen = select(holds.c.measurement).where(
+        holds.c.ended_ms.is_(None), holds.c.code == STATEMENTS_MISSING, line
+    )
+    return connection.execute(chosen.order_by(holds.c.detail, holds.c.id).limit(1)).scalar()
+
+
+def lines(connection: Connection) -> dict[bytes, str]:
+    """The keys for whose statements something waits, each with the household of what waits."""
+    kid = func.substr(holds.c.detail, 1, 2 * KID_SIZE)
+    chosen = select(kid, func.min(holds.c.household)).where(
+        holds.c.ended_ms.is_(None), holds.c.code == STATEMENTS_MISSING
+    )
+    return {bytes.fromhex(row[0]): str(row[1]) for row in connection.execute(chosen.group_by(kid))}
 
 
 def _reason(code: str, detail: str | None) -> dict[str, object]:

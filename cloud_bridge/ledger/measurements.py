@@ -56,8 +56,11 @@ def take_item(connection: Connection, taken: TakenItem) -> None:
 
 
 def go_on(connection: Connection, kid: bytes, now_ms: int) -> None:
-    """Decide again about what waited for statements of this key."""
-    deciding.again(connection, holds.waiting_for(connection, kid), now_ms)
+    """Decide again about what waited for statements of this key, in its order, as far as they are there."""
+    while (first := holds.first_in_line(connection, kid)) is not None:
+        deciding.decide(connection, first, now_ms)
+        if holds.first_in_line(connection, kid) == first:
+            return
 
 
 def hold_forked(connection: Connection, kid: bytes, sequence: int) -> None:
@@ -66,6 +69,7 @@ def hold_forked(connection: Connection, kid: bytes, sequence: int) -> None:
         select(measurements.c.id, arrivals.c.arrived_ms)
         .join_from(measurements, arrivals, arrivals.c.disclosure == measurements.c.first_disclosure)
         .where(arrivals.c.kid == kid, arrivals.c.sequence >= sequence, measurements.c.settled_ms.is_(None))
+        .where(measurements.c.id.not_in(holds.held_for(holds.KEY_FORKED)))
     )
     for row in connection.execute(chosen).all():
         deciding.decide(connection, row.id, row.arrived_ms)

@@ -95,7 +95,7 @@ holds = Table(
     octets("question_id", nullable=True),
     Index(None, "measurement"),
     Index(None, "disclosure"),
-    Index(None, "code", "ended_ms"),
+    Index(None, "code", "ended_ms", "detail"),
     UniqueConstraint("question_id"),
 )
 # confirmed_ms: since when a person's word at the hub may say whose this device's readings are.

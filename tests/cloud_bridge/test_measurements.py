@@ -348,6 +348,22 @@ def test_readings_go_on_when_the_missing_envelope_brings_no_statement(street, hu
     assert street.open_codes() == ["paused"]
 
 
+def test_readings_wait_in_line_and_go_on_as_far_as_the_statements_are_there(street, hub):
+    """Sealed: 1 pause, 2 reading, 3 resume, 4 reading; they arrive as 4, 2, 1, 3."""
+    street.bind()
+    pause = hub.chain.seal(said(hub, "pause", 1, START))
+    first = hub.chain.seal(measured(hub))
+    resume = hub.chain.seal(said(hub, "resume", 2, START, refs=[(1).to_bytes(16, "big")]))
+    second = hub.chain.seal(measured(hub, START + MINUTE, 125))
+    street.arrive(hub, second, START + HOUR)
+    street.arrive(hub, first, START + HOUR)
+    assert street.open_codes() == ["statements-missing", "statements-missing"]
+    street.arrive(hub, pause, START + HOUR)
+    assert sorted(street.open_codes()) == ["paused", "statements-missing"]
+    street.arrive(hub, resume, START + HOUR)
+    assert street.statuses() == ["due", "due"]
+
+
 def test_a_resume_that_comes_before_its_pause_ends_it(street, hub):
     street.bind()
     pause = hub.chain.seal(said(hub, "pause", 1, START))

@@ -531,7 +531,9 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
         sa.UniqueConstraint("question_id", name=op.f("uq_holds_question_id")),
     )
-    op.create_index(op.f("ix_holds_code_ended_ms"), "holds", ["code", "ended_ms"], unique=False)
+    op.create_index(
+        op.f("ix_holds_code_ended_ms_detail"), "holds", ["code", "ended_ms", "detail"], unique=False
+    )
     op.create_index(op.f("ix_holds_disclosure"), "holds", ["disclosure"], unique=False)
     op.create_index(op.f("ix_holds_measurement"), "holds", ["measurement"], unique=False)
     op.create_table(
