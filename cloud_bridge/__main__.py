@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cloud_bridge.arguments import parser
+from cloud_bridge.arguments import STDIN, parser
 from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
@@ -101,10 +101,10 @@ def _trace(chosen: argparse.Namespace) -> int:
 def _map(chosen: argparse.Namespace) -> int:
     from cloud_bridge import mapping
 
-    lines = chosen.file or sys.stdin
-    if lines is sys.stdin:
-        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file on every platform here
-    good = mapping.map_lines(lines, chosen.render, sys.stdout)
+    stdin = str(chosen.file) == STDIN
+    place = sys.stdin.fileno() if stdin else chosen.file
+    with open(place, encoding="utf-8", errors="replace", closefd=not stdin) as lines:
+        good = mapping.map_lines(lines, chosen.render, sys.stdout)
     return OK if good else PROBLEM
 
 

@@ -1,11 +1,13 @@
 """The words of meethub-bridge: its commands and their options. Knows nothing of what they do."""
 
 import argparse
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+STDIN = "-"
 DATA = Path("/var/lib/meethub-bridge")
 
 
@@ -50,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         "map",
         "Turn reading JSON lines into FHIR Bundles, one a line.",
         ("--render", {"choices": ("r4",), "default": "r4", "help": "which rendering"}),
-        ("file", {"nargs": "?", "type": argparse.FileType(encoding="utf-8", errors="replace")}),
+        ("file", {"nargs": "?", "type": _readable, "default": Path(STDIN), "help": "default: stdin"}),
     )
     add("held", "List the readings that wait for somebody, and for whom.")
     add(
@@ -128,6 +130,14 @@ def _moment(text: str) -> int:
         return int(moment.timestamp() * 1000)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text} is no time such as 2026-03-04T07:15") from None
+
+
+def _readable(text: str) -> Path:
+    """A file that can be read; what is missing is wrong usage."""
+    path = Path(text)
+    if text != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
+        raise argparse.ArgumentTypeError(f"{text} cannot be read")
+    return path
 
 
 def _port(text: str) -> int:

@@ -15,6 +15,7 @@ from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
 OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+STDIN = "-"
 CONFIG = Path("/etc/meethub/gateway.toml")
 
 
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--jsonl", action="store_true", help="read JSON lines (the only form there is)")
     decode.add_argument("--strict", action="store_true", help="exit 1 when any line gave an error")
     decode.add_argument("--list", action="store_true", help="name all drivers")
-    decode.add_argument("file", nargs="?", type=argparse.FileType(encoding="utf-8", errors="replace"))
+    decode.add_argument("file", nargs="?", type=_readable, default=Path(STDIN), help="default: stdin")
     outbox = add("outbox", _outbox, "Show what is stored on this hub, and how far each envelope came.")
     outbox.add_argument("--limit", type=int, default=20, help="how many envelopes to show")
     add("doctor", _doctor, "Check this hub: configuration, keys, disk, devices, the way to the bridge.")
@@ -71,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--data", type=Path, help="data directory, when there is no configuration file yet")
     add("devices", _devices, "List the configured devices with the identity that bindings name.")
     return parser
+
+
+def _readable(text: str) -> Path:
+    """A file that can be read; what is missing is wrong usage."""
+    path = Path(text)
+    if text != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
+        raise argparse.ArgumentTypeError(f"{text} cannot be read")
+    return path
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -88,10 +97,10 @@ def _decode(chosen: argparse.Namespace) -> int:
         names = decode.driver_names()
         print(json.dumps(names) if chosen.json else "\n".join(names))
         return OK
-    lines = chosen.file or sys.stdin
-    if lines is sys.stdin:
-        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file on every platform here
-    failed = decode.decode_lines(lines, lambda line: print(line, flush=True))
+    stdin = str(chosen.file) == STDIN
+    place = sys.stdin.fileno() if stdin else chosen.file
+    with open(place, encoding="utf-8", errors="replace", closefd=not stdin) as lines:
+        failed = decode.decode_lines(lines, lambda line: print(line, flush=True))
     return PROBLEM if failed and chosen.strict else OK
 
 
@@ -134,8 +143,10 @@ def _init(chosen: argparse.Namespace) -> int:
         return USAGE
     if chosen.hub is None:
         config = load(chosen.config)
-        chosen.hub, chosen.data = config.hub, config.data
-    print(json.dumps(enrolment_request(chosen.hub, chosen.data)))
+        request = enrolment_request(config.hub, config.data, config.certificate)
+    else:
+        request = enrolment_request(chosen.hub, chosen.data)
+    print(json.dumps(request))
     return OK
 
 

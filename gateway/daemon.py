@@ -41,13 +41,14 @@ def run(config: Config, backend: Backend | None = None) -> None:
     asyncio.run(_Daemon(config, backend).run())
 
 
-def enrolment_request(hub: str, data: Path) -> dict[str, str]:
+def enrolment_request(hub: str, data: Path, certificate: Path | None = None) -> dict[str, str]:
     """What the bridge needs to enrol this hub; the keys are made here on first use and never leave.
 
-    certificate: "good", or "due" when there is none or it ends within a month.
+    certificate: where the hub's TLS certificate stands, or will stand; otherwise hub.pem among its data. In
+    the answer it is "good", or "due" when there is none or it ends within a month.
     """
     signer = Signer.open(data)
-    end = certificate_end(data / "hub.pem")
+    end = certificate_end(certificate or data / "hub.pem")
     due = end is None or (end - datetime.now(UTC)).days < RENEW_BEFORE_DAYS
     return {
         "hub": hub,
