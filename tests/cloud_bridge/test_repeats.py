@@ -369,7 +369,7 @@ class World:
             self.at_the_hub(action, detail, unread)
 
     def at_the_hub(self, action, which, unread):
-        if action == "newest":
+        if action == "newest" and self.clock:
             self.read(which, self.meter.memory[-1:])
         elif action == "new-key":
             self.hubs[which] = self.street.hub(f"hub-{which + 1}")
