@@ -13,8 +13,6 @@ from cloud_bridge.measured import Interval
 
 TIME = "time"
 FIRST, AGAIN, POSSIBLE = "first", "again", "possible-repeat"
-MAY_BE_NEW = "possible-repeat"
-OTHER_SLOT = "other-slot"
 
 # Two readings of a clock that ran on may differ by this: within one boot of the hub the time between is
 # exact, else it is told from wall clocks that may each be a minute off.
