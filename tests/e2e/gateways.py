@@ -6,18 +6,18 @@ from secrets import token_bytes
 from time import time_ns
 
 from gateway.clock import Clock
-from gateway.daemon import OUTBOX, enrolment_request
 from gateway.dialogue import Dialogue
 from gateway.hub import Hub
 from gateway.outbox import Outbox
 from gateway.sealer import Sealer
-from gateway.signer import Signer
+from gateway.signer import Signer, certificate_request
 from gateway.wire.items import Statement
 from gateway.wire.measurement import BOOT_SIZE, Moment
 from tests.e2e.wire import Wire
 
 START_MS = 1_770_000_000_000  # 2 February 2026, 03:40 in Amsterdam
 SPACE = 64 << 20
+OUTBOX = "outbox.sqlite"
 
 
 class Time:
@@ -90,8 +90,10 @@ class Gateway:
         directory.mkdir(mode=0o700, parents=True)
 
     def request(self) -> str:
-        """What `meethub-gateway init` prints; keys are made on first use."""
-        return json.dumps(enrolment_request(self.name, self.directory))
+        """What the bridge asks of a hub that is enrolled; keys are made on first use."""
+        public_key = Signer.open(self.directory).public_key.hex()
+        certificate = certificate_request(self.directory, self.name).decode()
+        return json.dumps({"hub": self.name, "public_key": public_key, "certificate_request": certificate})
 
     def start(self) -> None:
         signer, now = Signer.open(self.directory), self.clock.now

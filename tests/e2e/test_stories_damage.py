@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from cloud_bridge.schema import gaps, losses
-from gateway.daemon import OUTBOX
 from gateway.outbox.pages import PAGE
 from tests.e2e.cuff import Cuff
+from tests.e2e.gateways import OUTBOX
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from cloud_bridge import people_desk
 from cloud_bridge.schema import arrivals, forks, gaps, hub_keys
-from gateway.daemon import OUTBOX
 from tests.e2e.cuff import Cuff
+from tests.e2e.gateways import OUTBOX
 
 
 def relations(village):
