@@ -13,9 +13,9 @@ from cloud_bridge.notify import log_to_stderr, notify
 
 def serve(directory: Path) -> None:
     """Run until SIGTERM or SIGINT. AdministrationError: no bridge was set up here, or its ledger is gone."""
-    log_to_stderr()
     place = Place(directory)
     settings = place.settings()
+    log_to_stderr()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

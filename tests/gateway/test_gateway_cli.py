@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 
 from cloud_bridge.authority import Authority
 from gateway.__main__ import OK, PROBLEM, UNREACHABLE, USAGE, main
@@ -30,6 +31,8 @@ VISIT = json.dumps({"driver": "blood-pressure", "received": [["2a35", record_byt
 @pytest.fixture(autouse=True)
 def english(monkeypatch):
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    yield
+    structlog.reset_defaults()  # a daemon that was started here has set its own
 
 
 @pytest.fixture
