@@ -24,6 +24,11 @@ def effective_ms(resource: dict[str, Any]) -> int:
     return -_ms(resource["effectivePeriod"]["start"])
 
 
+def issued_ms(resource: dict[str, Any]) -> int:
+    """When it arrived at the bridge."""
+    return _ms(resource["issued"])
+
+
 def _ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 

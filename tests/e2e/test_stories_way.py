@@ -105,9 +105,9 @@ def is_state(carried):
 def traffic(village, cuff, hub, rounds):
     """Readings come in while whatever was set up goes on; nothing accepted is ever taken for more than it is."""
     for _ in range(rounds):
-        cuff.measure_some(2, every_s=20)
+        cuff.measure_some(2, every_s=30)
         cuff.visit(hub)
-        village.run(20)
+        village.run(12)
         village.assert_nothing_freed_too_early()
 
 
@@ -143,7 +143,7 @@ def test_chaos_both_ways(village, anna, cuff, seed):
     hub = small(village)
     village.wire.up.append(Chaos(random))
     village.wire.down.append(Chaos(random))
-    traffic(village, cuff, hub, 30)
+    traffic(village, cuff, hub, 22)
     if seed % 2:
         hub.restart(rebooted=True)
     traffic(village, cuff, hub, 10)
