@@ -1,4 +1,4 @@
-# ruff: noqa: T201, PTH208, UP031 (a runner prints; no pathlib on MicroPython)
+# ruff: noqa: PTH208, UP031 (a runner prints; no pathlib on MicroPython)
 """Runs every portable test on MicroPython: each test_*.py here, each function test_* in it.
 
 pytest collects the same files on CPython. A portable test is a plain function with assertions that takes no

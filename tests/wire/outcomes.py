@@ -52,4 +52,4 @@ def outcome(opener, raw):
 with open(sys.argv[2]) as lines:  # noqa: PTH123 (MicroPython has no pathlib)
     for line in lines:
         name, data = line.strip("\n").split(" ")
-        print(outcome(name, bytes.fromhex(data)))  # noqa: T201
+        print(outcome(name, bytes.fromhex(data)))
