@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge.deliver import Deliverer
 from cloud_bridge.intake import Incoming, Intake, IntakeSettings
@@ -80,10 +79,10 @@ class Bridge:
             batch = self._waiting()
             try:
                 self._take(batch)
-            except (SQLAlchemyError, OSError) as error:
+                self._tell()
+            except Exception as error:  # noqa: BLE001 (a fault of ours must not end the bridge in silence)
                 # Not acknowledged, so the broker hands it out again; the hub keeps it in any case.
                 log.error("not-taken", error=type(error).__name__, messages=len(batch))
-            self._tell()
 
     def _waiting(self) -> list[Incoming]:
         """What waits now, at most a batch; waits for the first."""
@@ -132,6 +131,10 @@ class Bridge:
         """A fresh state for every hub about which something changed."""
         while self._changed:
             hub = self._changed.pop()
-            state = self._states.state_for(hub, self._clock())
+            try:
+                state = self._states.state_for(hub, self._clock())
+            except BaseException:
+                self._changed.add(hub)  # it still has to be told
+                raise
             if state is not None:
                 self._intake.publish_state(hub, state)

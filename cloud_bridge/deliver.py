@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_bridge.fhir import RENDERINGS, Part
 from cloud_bridge.fhir.answers import Delivered, Outcome, Refused, TryLater
@@ -102,7 +101,7 @@ class Deliverer:
             try:
                 self.deliver_once(self._clock(), stop)
                 wait_s = self._wait_s()
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 (a fault of ours must not end all deliveries in silence)
                 log.error("deliveries-stalled", error=type(error).__name__)
                 wait_s = LONGEST_SLEEP_S
             if not stop.is_set():
@@ -225,7 +224,13 @@ def _rendered(claim: Claim) -> list[Part]:
     rendering = RENDERINGS.get(claim.endpoint.rendering)
     if rendering is None:
         raise MeethubError("rendering-unknown", claim.endpoint.rendering)
-    parts = rendering(claim.measured)
+    try:
+        parts = rendering(claim.measured)
+    except MeethubError:
+        raise
+    except Exception as error:
+        # A fault of ours in one reading must not stop the others.
+        raise MeethubError("rendering-failed", type(error).__name__) from error
     if not parts:
         raise MeethubError("nothing-to-deliver")
     return parts

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from gateway.drivers import driver_named
 from gateway.drivers.base import Driver
 from gateway.hub import Hub
 from gateway.identities import bluetooth_device, serial_device
+from gateway.logs import log_to_stderr
 from gateway.notify import notify, watchdog_interval_s
 from gateway.outbox import Outbox
 from gateway.pairing import PairingWindow
@@ -56,20 +56,6 @@ def enrolment_request(hub: str, data: Path, certificate: Path | None = None) -> 
         "certificate_request": certificate_request(data, hub).decode(),
         "certificate": "due" if due else "good",
     }
-
-
-def log_to_stderr(form: str) -> None:
-    """One line an event; events carry codes and short keys, never a reading, a name or a device address."""
-    text = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            text if form == "text" else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 class _Daemon:
