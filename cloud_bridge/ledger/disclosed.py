@@ -126,12 +126,16 @@ def hand_on(
         aside = Message(message.hub, message.topic, part.data or b"", message.arrived_ms)
         if part.status == QUARANTINED:
             quarantine.keep_disclosure(connection, aside, row, part.error or "")
-        if part.status != TAKEN or part.item is None:
+        if part.item is None:
             continue
-        quarantine.release(connection, message.hub, aside.digest, TAKEN, message.arrived_ms)
         place = (sealed.kid, sealed.sequence, part.position, row, envelope, message.arrived_ms)
         taken = TakenItem(source.household, source.hub, *place, part.item, forked)
-        _keep(connection, items, taken, source, numbers.get(part.position))
+        if part.status == TAKEN:
+            quarantine.release(connection, message.hub, aside.digest, TAKEN, message.arrived_ms)
+            _keep(connection, items, taken, source, numbers.get(part.position))
+        elif isinstance(part.item, Statement) and part.status == QUARANTINED:
+            # It was heard, though it cannot be carried out: nothing waits for it any more.
+            statements.store(connection, taken, part.item, numbers.get(part.position))
     return bool(numbers)
 
 
@@ -141,7 +145,7 @@ def _rank(item: Item | None) -> int:
 
 def _numbers(sealed: Sealed, parts: list[Disclosed]) -> dict[int, int | None]:
     """Position of each statement → how many its key had sealed with it; None where one may be unread."""
-    said = [part.position for part in parts if part.status == TAKEN and isinstance(part.item, Statement)]
+    said = [part.position for part in parts if isinstance(part.item, Statement)]
     whole = sealed.contents is not None and len(parts) == len(sealed.contents.hashes)
     if sealed.contents is None or not whole or any(part.item is None for part in parts):
         return dict.fromkeys(said)

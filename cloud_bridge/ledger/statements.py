@@ -15,7 +15,10 @@ from gateway.wire.items import Statement
 
 
 def store(connection: Connection, taken: TakenItem, said: Statement, number: int | None) -> None:
-    """Keep a statement. number: how many its key had sealed with this one; None where that is not known."""
+    """Keep a statement, once. number: how many its key had sealed with it; None where that is not known."""
+    there = select(statements.c.id).where(statements.c.disclosure == taken.disclosure_id)
+    if connection.execute(there).first() is not None:
+        return
     moment = said.moment
     sealed = {"boot": moment.boot, "mono_ms": moment.mono_ms, "wall_ms": moment.wall_ms}
     connection.execute(
