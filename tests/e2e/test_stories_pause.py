@@ -126,6 +126,20 @@ def test_one_citizen_pauses_and_the_other_does_not(village, pgo, hub):
     assert len(village.rows(bindings)) == 2
 
 
+def test_a_pause_of_one_hub_is_none_of_the_other(village, anna, cuff, hub):
+    """Said at a hub, for that hub; what another one of the household reads goes on."""
+    elsewhere = Cuff(village.time, identity="F0:5A:01:00:00:02", keeps_memory=False)
+    village.bind(anna, elsewhere)
+    other = village.gateway("hub-2")
+    paused_offline(village, cuff, hub)
+    hub.connect()
+    elsewhere.measure((150, 95, 110))
+    elsewhere.visit(other)
+    village.settle()
+    assert held_codes(village) == {"paused": 4}
+    village.assert_delivered(anna, elsewhere.truth)
+
+
 def test_the_pause_itself_is_lost(village, anna, cuff, hub):
     """The outbox cannot read it any more: it may have been a pause, so the citizen is asked."""
     _, sequence = paused_offline(village, cuff, hub)
