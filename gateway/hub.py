@@ -43,11 +43,16 @@ def _kept_going(step: str) -> Iterator[None]:
 
 
 class OpenVisit:
-    """A visit that goes on: its driver object, when it began, and captured frames that made no record yet."""
+    """A visit that goes on: its driver object, when it began, and captured frames that made no record yet.
+
+    read: what was read of the device before its first value. It is no record; it is stored with each frame
+    that follows, so that every record holds what it was decoded with.
+    """
 
     def __init__(self, driver: Driver, began_ms: int) -> None:
         self.driver = driver
         self.began_ms = began_ms
+        self.read: list[Frame] = []
         self.waiting: dict[int, Captured] = {}
 
 
@@ -103,7 +108,11 @@ class Hub:
         frame = Frame(source, moment.mono_ms - current.began_ms, data)
         if current.driver.stream:
             return self._store_cut(visit, current.driver.received(frame), moment)
-        captured = self._capture(visit, [frame], moment)
+        if source in current.driver.reads:
+            current.read.append(frame)
+            current.driver.received(frame)
+            return None
+        captured = self._capture(visit, [*current.read, frame], moment)
         if captured is None:
             return None
         current.waiting[id(frame)] = captured
@@ -152,7 +161,8 @@ class Hub:
         """Records whose frames are stored already; frames that make no record are released."""
         answer = None
         for record in records:
-            self._add([current.waiting[id(frame)] for frame in record.frames], record)
+            own = [frame for frame in record.frames if frame.source not in current.driver.reads]
+            self._add([current.waiting[id(frame)] for frame in own], record)
             answer = record.answer or answer
         for record in records:  # afterwards: one frame may have made several records
             for frame in record.frames:

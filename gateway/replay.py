@@ -37,6 +37,8 @@ def _records(group: list[Captured]) -> Iterator[tuple[list[Captured], Record]]:
     driver = kind()
     origins = {id(frame): captured for captured in group for frame in captured.frames}
     for record in [record for frame in frames for record in driver.received(frame)] + driver.finish():
+        # What was read of the device stands in every capture and is none of its own.
+        own = [frame for frame in record.frames if frame.source not in kind.reads]
         # A stream's driver cuts frames anew: those are of the group's one capture.
-        mine = [origins.get(id(frame), group[0]) for frame in record.frames]
+        mine = [origins.get(id(frame), group[0]) for frame in own]
         yield list({captured.row: captured for captured in mine}.values()), record

@@ -3,10 +3,11 @@
 from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.drivers.nonin_serial import NoninSerial
+from gateway.drivers.thermometer import Thermometer
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
-DRIVERS: tuple[type[Driver], ...] = (BloodPressure, NoninSerial)
+DRIVERS: tuple[type[Driver], ...] = (BloodPressure, NoninSerial, Thermometer)
 
 
 def driver_named(name: str) -> type[Driver] | None:

@@ -40,14 +40,15 @@ class Driver:
     name, version: as sealed with each reading; the version rises with every change of meaning.
     services: 16-bit or full UUIDs that an advertisement of such a device shows; empty for a cable.
     subscribe: characteristics whose values are fed to `received`, in this order.
-    reads: characteristics that the hub reads once a visit and feeds to `received` first.
+    reads: characteristics that the hub reads once a visit and feeds to `received` first. They make no record;
+        such a frame stands in every record that was decoded with it.
     clock: characteristic with the device's current time, or None.
     keeps_records: True where the device holds its records until they are fetched, so that it can wait.
     repeats_within_s: within this time two equal live records (neither number nor time) of such a device are
         one measurement sent twice; 0 where every capture is a measurement of its own.
     clock_moves_records: True where setting the clock shifts what is stored; then it is never set.
     serial: (baud, data bits, parity, stop bits) of a cable, or None.
-    stream: True where the bytes have no record boundary of their own (a cable that talks all the time):
+    stream: True where the device tells values all the time, of which the driver chooses (a cable, a strap):
         the hub stores what the driver cuts. Otherwise each frame is stored before the driver sees it.
     joins: True where several frames of a visit can make one record, so that a visit is replayed whole.
     """

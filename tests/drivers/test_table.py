@@ -15,7 +15,7 @@ from gateway.wire.items import Frame
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "gateway" / "drivers"
 # All that any driver may ever send to a device: the acknowledgement of a stored spot check.
-MAY_ANSWER = {"nonin-serial": {b"\x06"}, "blood-pressure": set()}
+MAY_ANSWER = {"nonin-serial": {b"\x06"}}
 NO_DRIVERS = {"__init__", "base", "fields", "nonin_packets"}
 
 
@@ -50,7 +50,8 @@ def test_a_driver_hears_either_a_radio_or_a_cable(driver: type[Driver]):
     assert bool(driver.services) != bool(driver.serial)
     assert driver.version >= 1
     assert all(
-        re.fullmatch(r"[0-9a-f]{4}|[0-9a-f-]{36}", uuid) for uuid in driver.services + driver.subscribe
+        re.fullmatch(r"[0-9a-f]{4}|[0-9a-f-]{36}", uuid)
+        for uuid in driver.services + driver.subscribe + driver.reads
     )
     if driver.serial:
         baud, bits, parity, stops = driver.serial
@@ -85,7 +86,7 @@ def test_no_driver_sends_anything_that_is_not_on_the_list(driver: type[Driver]):
     ]
     assert all(isinstance(answer, ast.Name) for answer in answers)
     sent = {constants[answer.id] for answer in answers}
-    assert sent == MAY_ANSWER[driver.name]
+    assert sent == MAY_ANSWER.get(driver.name, set())
     positional = [
         n
         for n in ast.walk(tree)
@@ -153,8 +154,8 @@ def test_every_kind_value_and_reason_of_a_driver_stands_in_the_vocabulary():
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     kinds, reasons = rows("Kinds and values"), rows("Absent reasons")
-    assert {"blood-pressure", "oximetry"} <= texts & set(kinds)
-    for value in ("systolic", "diastolic", "mean-arterial", "pulse-rate", "spo2"):
+    assert {"blood-pressure", "oximetry", "temperature"} <= texts & set(kinds)
+    for value in ("systolic", "diastolic", "mean-arterial", "pulse-rate", "spo2", "body-temperature"):
         assert value in texts
         assert value in section("Kinds and values")
     used = {"not-a-number", "positive-infinity", "negative-infinity", "error", "unknown"}

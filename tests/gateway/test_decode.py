@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.decode import decode_line, decode_lines, driver_names
+from gateway.drivers import driver_named
 from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def vectors(name: str):
 
 
 def test_the_names_of_all_drivers():
-    assert driver_names() == ["blood-pressure", "nonin-serial"]
+    assert driver_names() == ["blood-pressure", "nonin-serial", "thermometer"]
 
 
 def test_every_frozen_vector_gives_its_readings_and_errors():
@@ -41,6 +42,17 @@ def test_every_frozen_vector_gives_its_readings_and_errors():
         check(vector, answer(bp([vector["characteristic"], vector["hex"]])))
     for vector in vectors("nonin_serial"):
         check(vector, answer({"driver": "nonin-serial", "stream": vector["hex"]}))
+
+
+@pytest.mark.parametrize("driver", ["thermometer"])
+def test_every_frozen_vector_of_other_drivers_gives_its_readings_and_errors(driver):
+    """What was read of the device stands before what it sent."""
+    reads = driver_named(driver).reads
+    for vector in vectors(driver.replace("-", "_")):
+        frames = vector.get("frames") or [[vector["characteristic"], vector["hex"]]]
+        read = [frame for frame in frames if frame[0] in reads]
+        told = [frame for frame in frames if frame[0] not in reads]
+        check(vector, answer({"driver": driver, "reads": read, "received": told}))
 
 
 def check(vector, found):

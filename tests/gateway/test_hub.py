@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from gateway.drivers import DRIVERS, blood_pressure, nonin_serial
+from gateway.drivers import DRIVERS, blood_pressure, nonin_serial, thermometer
 from gateway.drivers.base import Driver, Record
 from gateway.hub import STATUS_EVERY_MS
 from gateway.outbox import OutboxError
@@ -13,7 +13,7 @@ from gateway.signer import Signer, SignerError
 from gateway.visit import Visit
 from gateway.wire import topics
 from gateway.wire.items import Lost, ReadingItem, Status
-from gateway.wire.measurement import RecordKey, measurement_key
+from gateway.wire.measurement import Device, RecordKey, measurement_key
 from gateway.wire.reading import Reading, Value
 from gateway.wire.state import Command, KeyState
 from tests.gateway.hub_fixtures import (
@@ -239,6 +239,47 @@ def test_a_record_with_neither_reading_nor_error_only_answers(house):
     assert house.visit("joining", CUFF, "2a9d", (b"answer-me",)) == [b"ok"]
     assert readings(house) == []
     assert house.outbox.counts()["captured"] == 0
+
+
+# --- what is read of the device before its first value ---
+
+
+THERMOMETER = Device("bluetooth-C0FFEE000002")
+EAR, WARM, WARMER = b"\x03", bytes.fromhex("006d0100ff"), bytes.fromhex("026e0100ffea070304071000")
+
+
+def temperatures(house):
+    return [(item.reading.json()["values"][0]["value"], item.reading.context) for item in readings(house)]
+
+
+def test_what_was_read_stands_in_the_evidence_of_every_record(house):
+    visit = Visit(THERMOMETER, thermometer.Thermometer)
+    house.hub.opened(visit)
+    assert house.hub.received(visit, "2a1d", EAR) is None
+    assert house.outbox.counts()["captured"] == 0, "it is no record"
+    for data in (WARM, WARMER, WARM[:2]):
+        house.hub.received(visit, "2a1c", data)
+    house.hub.closed(visit)
+    assert [item.reading.context for item in readings(house)[:2]] == [[("location", "ear")]] * 2
+    assert [[frame.data for frame in item.frames] for item in readings(house)] == [
+        [EAR, WARM],
+        [EAR, WARMER],
+        [WARM[:2]],
+    ]
+    assert house.outbox.counts()["captured"] == 0
+
+
+def test_what_was_read_survives_a_cut_before_the_record_was_sealed(house):
+    house.sealer.seal = _nothing_sealed
+    visit = Visit(THERMOMETER, thermometer.Thermometer)
+    house.hub.opened(visit)
+    for source, data in (("2a1d", EAR), ("2a1c", WARM), ("2a1c", WARMER)):
+        house.hub.received(visit, source, data)
+    captures = [captured.capture.wire() for captured in house.outbox.captured()]
+    house.restart()
+    assert house.hub.replay() == 2
+    assert temperatures(house) == [("36.5", [("location", "ear")]), ("36.6", [("location", "ear")])]
+    assert [item.capture.wire() for item in readings(house)] == captures
 
 
 # --- known measurements ---

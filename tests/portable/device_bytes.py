@@ -9,6 +9,10 @@ def sfloat(digits, exponent=0):
     return le((digits & 0xFFF) | (exponent & 15) << 12, 2)
 
 
+def float32(digits, exponent=0):
+    return le(digits & 0xFFFFFF, 3) + le(exponent & 255, 1)
+
+
 NAN, NRES, PLUS, MINUS, RESERVED = b"\xff\x07", b"\x00\x08", b"\xfe\x07", b"\x02\x08", b"\x01\x08"
 
 

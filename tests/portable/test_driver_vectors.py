@@ -32,10 +32,15 @@ def told(record):
     }
 
 
+def frames(vector):
+    """One frame, or all of a visit: what was read first, and packets that are joined."""
+    rows = vector.get("frames") or [[vector["characteristic"], vector["hex"]]]
+    return [Frame(source, 0, bytes.fromhex(octets)) for source, octets in rows]
+
+
 def check(driver, name):
     for vector in vectors(name):
-        frame = Frame(vector["characteristic"], 0, bytes.fromhex(vector["hex"]))
-        records = decode_record(driver, [frame])
+        records = decode_record(driver, frames(vector))
         assert [told(record) for record in records] == vector["records"], vector["name"]
         for record in records:
             assert [told(found) for found in decode_record(driver, record.frames)] == [told(record)]
@@ -49,8 +54,12 @@ def test_nonin_serial():
     check("nonin-serial", "nonin_serial")
 
 
+def test_thermometer():
+    check("thermometer", "thermometer")
+
+
 def test_every_vector_has_a_name_of_its_own_and_a_source():
-    for name in ("blood_pressure", "nonin_serial"):
+    for name in ("blood_pressure", "nonin_serial", "thermometer"):
         found = vectors(name)
         assert len({vector["name"] for vector in found}) == len(found)
         assert all(len(vector["source"]) > 10 for vector in found)
