@@ -162,6 +162,7 @@ class Outbox:
         return self._store.read(lambda connection: connection.execute(query, (key,)).fetchone()) is not None
 
     def forget_known(self) -> None:
+        """No measurement counts as sealed any more."""
         self._store.run(lambda connection: connection.execute("DELETE FROM known"))
 
     # Sent, accepted, delivered.

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from gateway.simulator.compare import read_observations
 from gateway.wire.envelope import MAX_SEALED_ITEMS
 from tests.e2e.cuff import Cuff
@@ -10,9 +12,11 @@ from tests.e2e.wire import is_envelope, place
 
 DAYS = 30
 DAY_S = 86_400
-A_DAY = min(200, 10 * int(os.environ.get("MEETHUB_DOSE", "1")))
+DOSE = int(os.environ.get("MEETHUB_DOSE", "1"))
+A_DAY = min(200, 10 * DOSE)
 
 
+@pytest.mark.timeout(120 + 60 * DOSE)
 def test_thirty_days_offline(village, pgo):
     anna, cuff = village.person(pgo), Cuff(village.time, keeps_memory=False)
     village.bind(anna, cuff)
