@@ -138,9 +138,9 @@ def _frames(data: dict[str, Any], driver: type[Driver]) -> list[tuple[int, Frame
     if "advertisement" in data:
         _advertisement(data["advertisement"])
         raise DecodeError("input-unsupported", "this driver hears no advertisements")
-    if ("received" if driver.stream else "stream") in data:
+    if ("received" if driver.serial else "stream") in data:
         raise DecodeError(
-            "input-unsupported", "this driver hears " + ("a stream" if driver.stream else "no stream")
+            "input-unsupported", "this driver hears " + ("a stream" if driver.serial else "no stream")
         )
     frames = _pairs(data.get("reads", []), "reads")
     frames += _pairs(data.get("received", []), "received")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "gateway" / "drivers"
 # All that any driver may ever send to a device: the acknowledgement of a stored spot check.
 MAY_ANSWER = {"nonin-serial": {b"\x06"}}
-NO_DRIVERS = {"__init__", "base", "fields", "nonin_packets"}
+NO_DRIVERS = {"__init__", "base", "fields", "last_valid", "nonin_packets"}
 
 
 def source(name: str) -> ast.Module:
@@ -155,7 +155,17 @@ def test_every_kind_value_and_reason_of_a_driver_stands_in_the_vocabulary():
     }
     kinds, reasons = rows("Kinds and values"), rows("Absent reasons")
     assert {"blood-pressure", "oximetry", "temperature"} <= texts & set(kinds)
-    for value in ("systolic", "diastolic", "mean-arterial", "pulse-rate", "spo2", "body-temperature"):
+    for value in (
+        "systolic",
+        "diastolic",
+        "mean-arterial",
+        "pulse-rate",
+        "spo2",
+        "body-temperature",
+        "heart-rate",
+        "energy",
+        "rr-interval",
+    ):
         assert value in texts
         assert value in section("Kinds and values")
     used = {"not-a-number", "positive-infinity", "negative-infinity", "error", "unknown"}

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from gateway.drivers import DRIVERS, blood_pressure, nonin_serial, thermometer
+from gateway.drivers import DRIVERS, blood_pressure, heart_rate, nonin_serial, thermometer
 from gateway.drivers.base import Driver, Record
 from gateway.hub import STATUS_EVERY_MS
 from gateway.outbox import OutboxError
@@ -280,6 +280,19 @@ def test_what_was_read_survives_a_cut_before_the_record_was_sealed(house):
     assert house.hub.replay() == 2
     assert temperatures(house) == [("36.5", [("location", "ear")]), ("36.6", [("location", "ear")])]
     assert [item.capture.wire() for item in readings(house)] == captures
+
+
+def test_of_a_stream_of_notifications_only_the_chosen_ones_are_stored(house):
+    visit = Visit(THERMOMETER, heart_rate.HeartRate)
+    house.hub.opened(visit)
+    house.hub.received(visit, "2a38", b"\x01")
+    for rate in range(60, 130):
+        house.hub.received(visit, "2a37", bytes([6, rate]))
+        house.later(1)
+    assert [[frame.data for frame in item.frames] for item in readings(house)] == [[b"\x01", b"\x06\x77"]]
+    house.hub.closed(visit)
+    assert [item.frames[1].data for item in readings(house)] == [b"\x06\x77", b"\x06\x81"]
+    assert house.outbox.counts()["captured"] == 0
 
 
 # --- known measurements ---

@@ -54,12 +54,16 @@ def test_nonin_serial():
     check("nonin-serial", "nonin_serial")
 
 
+def test_heart_rate():
+    check("heart-rate", "heart_rate")
+
+
 def test_thermometer():
     check("thermometer", "thermometer")
 
 
 def test_every_vector_has_a_name_of_its_own_and_a_source():
-    for name in ("blood_pressure", "nonin_serial", "thermometer"):
+    for name in ("blood_pressure", "heart_rate", "nonin_serial", "thermometer"):
         found = vectors(name)
         assert len({vector["name"] for vector in found}) == len(found)
         assert all(len(vector["source"]) > 10 for vector in found)
