@@ -17,8 +17,9 @@ from sqlalchemy import Connection, select
 from cloud_bridge.fhir import RENDERINGS, Part
 from cloud_bridge.fhir.answers import Delivered, Outcome, Refused, TryLater
 from cloud_bridge.ledger import deciding, deliveries, holds, measurements
+from cloud_bridge.ledger.claims import Claim, Endpoint
 from cloud_bridge.ledger.database import Database, lock
-from cloud_bridge.ledger.deliveries import UNRENDERED, Claim, Endpoint
+from cloud_bridge.ledger.deliveries import UNRENDERED
 from cloud_bridge.receivers import FhirReceiver
 from cloud_bridge.schema import arrivals
 from gateway.wire.errors import MeethubError

@@ -29,6 +29,8 @@ def decide(connection: Connection, measurement: int, now_ms: int) -> str:
     citizen, code, detail = _whose(connection, row)
     if code is None:
         return _go(connection, row, citizen or "", now_ms)
+    if code == holds.WITHDRAWAL_DUE:
+        deliveries.withdraw(connection, measurement)
     holds.hold(connection, measurement, code, now_ms, detail)
     _set(connection, measurement, status=HELD)
     return HELD
@@ -76,16 +78,23 @@ def settle(connection: Connection, measurement: int, status: str, now_ms: int) -
 
 
 def delivered(connection: Connection, measurement: int, now_ms: int) -> None:
-    """All of it stands at every receiver, read back; also when it was stopped with the last on its way."""
+    """All of it stands at every receiver, read back; also when it was stopped with the last on its way.
+
+    Not settled where it stands at somebody else than whose it turned out to be: that must be withdrawn.
+    """
     row = connection.execute(select(measurements).where(measurements.c.id == measurement)).one()
+    held = holds.open_hold(connection, measurement)
     if _is_disowned(connection, row):
         withhold(connection, measurement, now_ms)
+    elif held is not None and held.code == holds.WITHDRAWAL_DUE:
+        return
     elif row.status not in SETTLED:
         settle(connection, measurement, DELIVERED, now_ms)
 
 
 def assign(connection: Connection, measurement: int, citizen: str, by: str) -> None:
-    """A person said whose it is. by: the statement's id or the person's role."""
+    """A person said whose it is; nothing goes to anyone else. by: the statement's id or the person's role."""
+    deliveries.withdraw(connection, measurement, but_of=citizen)
     _set(connection, measurement, citizen=citizen, assigned=by)
 
 
@@ -113,6 +122,8 @@ def _whose(connection: Connection, row: Row[Any]) -> tuple[str | None, str | Non
         if found.citizen is None:
             return None, found.code, None
         citizen = found.citizen
+    if deliveries.went_out(connection, row.id, but_to=citizen):
+        return None, holds.WITHDRAWAL_DUE, None
     hubs = select(arrivals.c.hub).where(arrivals.c.measurement == row.id).distinct()
     names = [str(name) for name in connection.execute(hubs).scalars()]
     pause = bindings.paused(connection, row.household, names, citizen)
@@ -145,8 +156,7 @@ def _waits(connection: Connection, row: Row[Any]) -> tuple[str | None, str | Non
 def _go(connection: Connection, row: Row[Any], citizen: str, now_ms: int) -> str:
     """It has a citizen and may go: queue it for each of the citizen's receivers."""
     holds.release(connection, row.id, now_ms, "bridge")
-    if row.citizen is not None and row.citizen != citizen:
-        deliveries.withdraw(connection, row.id)
+    deliveries.withdraw(connection, row.id, but_of=citizen)
     if row.status != DUE or row.citizen != citizen:
         _set(connection, row.id, status=DUE, citizen=citizen)
         journey_log.note(connection, row.household, row.id, journey_log.WHOSE, now_ms)

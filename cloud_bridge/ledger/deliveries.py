@@ -3,10 +3,12 @@
 A row with part "" is a measurement that was not rendered yet; `expand` puts one row for each of its resources
 in its place. A claim whose worker died runs out with its lease, and the next try finds at the receiver what
 the first one may have written: conditional create and read back make that harmless.
+
+A delivery belongs to the citizen it was queued for, to its end: whatever is decided meanwhile about whose the
+measurement is, its parts never go to two people.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -24,47 +26,12 @@ from sqlalchemy import (
 )
 
 from cloud_bridge.ledger import journey_log
-from cloud_bridge.measured import Interval, Measured
-from cloud_bridge.schema import (
-    citizen_receivers,
-    deliveries,
-    disclosures,
-    measurements,
-    receivers,
-)
-from gateway.wire.cbor import decode
-from gateway.wire.envelope import open_disclosure
-from gateway.wire.items import ReadingItem
-from gateway.wire.reading import reading_from_wire
+from cloud_bridge.ledger.claims import Claim, Endpoint, measured
+from cloud_bridge.schema import citizen_receivers, deliveries, measurements, receivers
 
 WAITING, CLAIMED, DELIVERED, REFUSED = "waiting", "claimed", "delivered", "refused"
 UNRENDERED = ""
 _LOOK_AT = 50
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A receiver as it was set up. conditional_create: False when it takes one at a time, after a search."""
-
-    id: str
-    kind: str
-    base_url: str
-    rendering: str
-    conditional_create: bool
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A delivery that this worker alone has until lease_ms. attempts: how many tries came before."""
-
-    id: int
-    measurement: int
-    household: str
-    part: str
-    attempts: int
-    endpoint: Endpoint
-    measured: Measured
-    lease_ms: int
 
 
 def receivers_of(connection: Connection, citizen: str) -> list[str]:
@@ -79,23 +46,32 @@ def queue(connection: Connection, measurement: int, citizen: str, now_ms: int) -
     known = set(connection.execute(there).scalars())
     for receiver in receivers_of(connection, citizen):
         if receiver not in known:
-            _add(connection, measurement, receiver, UNRENDERED, now_ms)
+            _add(connection, (measurement, citizen, receiver), UNRENDERED, now_ms)
             household = _household(connection, measurement)
             waiting = journey_log.WAITING
             journey_log.note(connection, household, measurement, waiting, now_ms, receiver=receiver)
 
 
-def withdraw(connection: Connection, measurement: int) -> None:
-    """What did not go out yet will not."""
-    mine = (deliveries.c.measurement == measurement, deliveries.c.status.in_((WAITING, REFUSED)))
-    connection.execute(delete(deliveries).where(*mine))
+def withdraw(connection: Connection, measurement: int, but_of: str | None = None) -> None:
+    """What did not go out yet will not; but_of: leave what is for this citizen."""
+    not_begun = and_(deliveries.c.status == CLAIMED, deliveries.c.part == UNRENDERED)
+    stays = or_(deliveries.c.status.in_((WAITING, REFUSED)), not_begun)
+    chosen = delete(deliveries).where(deliveries.c.measurement == measurement, stays)
+    if but_of is not None:
+        chosen = chosen.where(deliveries.c.citizen != but_of)
+    connection.execute(chosen)
 
 
-def went_out(connection: Connection, measurement: int) -> bool:
-    """Whether a receiver has, or at this moment may be getting, something of it."""
+def went_out(connection: Connection, measurement: int, but_to: str | None = None) -> bool:
+    """Whether a receiver has, or at this moment may be getting, something of it.
+
+    but_to: asked of everybody else than this citizen; what is only being rendered can be withdrawn.
+    """
     chosen = select(deliveries.c.id).where(
         deliveries.c.measurement == measurement, deliveries.c.status.in_((CLAIMED, DELIVERED))
     )
+    if but_to is not None:
+        chosen = chosen.where(deliveries.c.citizen != but_to, deliveries.c.part != UNRENDERED)
     return connection.execute(chosen.limit(1)).first() is not None
 
 
@@ -117,9 +93,9 @@ def claim(
             mine.values(status=CLAIMED, lease_ms=until, attempts=deliveries.c.attempts + 1)
         )
         if taken.rowcount == 1:
-            measured = _measured(connection, row)
-            what = (row.id, row.measurement, row.household, row.part, row.attempts)
-            return Claim(*what, endpoint, measured, until)
+            what = (row.id, row.measurement, row.household, row.citizen, row.part, row.attempts)
+            told = measured(connection, row.measurement, row.patient, bytes(row.secret))
+            return Claim(*what, endpoint, told, until)
     return None
 
 
@@ -142,7 +118,7 @@ def expand(connection: Connection, claim_: Claim, parts: list[str], now_ms: int)
         return
     connection.execute(delete(deliveries).where(deliveries.c.id == claim_.id))
     for part in parts:
-        _add(connection, claim_.measurement, claim_.endpoint.id, part, now_ms)
+        _add(connection, (claim_.measurement, claim_.citizen, claim_.endpoint.id), part, now_ms)
 
 
 def delivered(
@@ -202,6 +178,7 @@ def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
             deliveries.c.part,
             deliveries.c.attempts,
             deliveries.c.measurement,
+            deliveries.c.citizen,
             measurements.c.household,
             receivers.c.id.label("receiver"),
             receivers.c.kind,
@@ -217,10 +194,11 @@ def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
             citizen_receivers,
             and_(
                 citizen_receivers.c.receiver == deliveries.c.receiver,
-                citizen_receivers.c.citizen == measurements.c.citizen,
+                citizen_receivers.c.citizen == deliveries.c.citizen,
             ),
         )
         .where(deliveries.c.next_ms <= now_ms, measurements.c.status == "due")
+        .where(deliveries.c.citizen == measurements.c.citizen)
         .order_by(deliveries.c.next_ms, deliveries.c.id)
         .limit(_LOOK_AT)
     )
@@ -254,33 +232,11 @@ def _endpoint(row: Row[Any]) -> Endpoint:
     return Endpoint(row.receiver, row.kind, row.base_url, row.rendering, row.conditional_create)
 
 
-def _measured(connection: Connection, row: Row[Any]) -> Measured:
-    """All that a rendering may know, from the measurement's row and the disclosure it first came in."""
-    found = connection.execute(
-        select(measurements, disclosures.c.data)
-        .join_from(measurements, disclosures, disclosures.c.id == measurements.c.first_disclosure)
-        .where(measurements.c.id == row.measurement)
-    ).one()
-    item = open_disclosure(bytes(found.data))
-    assert isinstance(item, ReadingItem), "a measurement is first seen in a reading item"
-    return Measured(
-        reading=reading_from_wire(decode(bytes(found.reading))),
-        key=bytes(found.key),
-        device=item.device,
-        hub=found.hub,
-        driver=found.driver,
-        driver_version=found.driver_version,
-        placed=Interval(found.placed_low_ms, found.placed_high_ms),
-        arrived_ms=found.arrived_ms,
-        late=found.late,
-        subject=row.patient,
-        secret=bytes(row.secret),
-    )
-
-
-def _add(connection: Connection, measurement: int, receiver: str, part: str, now_ms: int) -> None:
-    values = {"measurement": measurement, "receiver": receiver, "part": part, "status": WAITING}
-    connection.execute(insert(deliveries).values(**values, next_ms=now_ms, since_ms=now_ms))
+def _add(connection: Connection, what: tuple[int, str, str], part: str, now_ms: int) -> None:
+    """what: the measurement, whose it is, and the receiver."""
+    measurement, citizen, receiver = what
+    values = {"measurement": measurement, "citizen": citizen, "receiver": receiver, "part": part}
+    connection.execute(insert(deliveries).values(**values, status=WAITING, next_ms=now_ms, since_ms=now_ms))
 
 
 def _note(connection: Connection, claim_: Claim, step: str, at_ms: int, code: str | None = None) -> None:

@@ -210,12 +210,14 @@ citizen_receivers = Table(
     text("patient"),
     octets("secret"),
 )
+# citizen: for whom it was queued; the measurement's citizen may become another one.
 # part "": not rendered yet, so it is not known which resources this measurement becomes.
 deliveries = Table(
     "deliveries",
     metadata,
     row_id(),
     of("measurement", "measurements"),
+    id_of("citizen", "citizens"),
     id_of("receiver", "receivers"),
     text("part"),
     text("status"),  # waiting | claimed | delivered | refused | withdrawn

@@ -491,6 +491,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("measurement", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("citizen", sa.Text(), nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
         sa.Column("part", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -502,6 +503,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["citizen"], ["citizens.id"], name=op.f("fk_deliveries_citizen")),
         sa.ForeignKeyConstraint(["measurement"], ["measurements.id"], name=op.f("fk_deliveries_measurement")),
         sa.ForeignKeyConstraint(["receiver"], ["receivers.id"], name=op.f("fk_deliveries_receiver")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
