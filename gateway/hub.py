@@ -13,13 +13,15 @@ import structlog
 from gateway.clock import Clock, ran_back, shown
 from gateway.dialogue import Dialogue
 from gateway.drivers.base import Driver, Record
+from gateway.losses import Losses
+from gateway.open_visit import OpenVisit
 from gateway.outbox import Captured, Effect, Outbox, OutboxError
 from gateway.replay import replayed
 from gateway.sealer import Sealer
 from gateway.signer import Signer, SignerError
 from gateway.visit import Visit
-from gateway.wire.items import DeviceStatus, Frame, Lost, Status
-from gateway.wire.measurement import Device, Moment
+from gateway.wire.items import DeviceStatus, Frame, Status
+from gateway.wire.measurement import Moment
 from gateway.wire.reports import COMMAND_ID_SIZE, MAX_COMMANDS
 from gateway.wire.state import Command, State
 
@@ -40,20 +42,6 @@ def _kept_going(step: str) -> Iterator[None]:
         yield
     except (OutboxError, SignerError) as error:
         log.error("outbox-trouble", step=step, code=error.code)
-
-
-class OpenVisit:
-    """A visit that goes on: its driver object, when it began, and captured frames that made no record yet.
-
-    read: what was read of the device before its first value. It is no record; it is stored with each frame
-    that follows, so that every record holds what it was decoded with.
-    """
-
-    def __init__(self, driver: Driver, began_ms: int) -> None:
-        self.driver = driver
-        self.began_ms = began_ms
-        self.read: list[Frame] = []
-        self.waiting: dict[int, Captured] = {}
 
 
 class Hub:
@@ -77,7 +65,7 @@ class Hub:
         self._visits: dict[bytes, OpenVisit] = {}
         self._status_ms: int | None = None
         self._commands = _ids(outbox.setting(COMMANDS_DONE) or b"")
-        self._not_stored: dict[str, int] = {}
+        self._losses = Losses(outbox)
 
     # What devices do: the Listener of radio and serial port.
 
@@ -102,6 +90,8 @@ class Hub:
         """Bytes of the device, durable when this returns; what to answer it, if anything.
 
         An answer is only given for what is stored: a device that deletes on our answer loses nothing.
+        OutboxError when they could not be stored: they are counted as lost, and the caller hangs up at once,
+        because the device takes whatever its radio confirms for delivered.
         """
         current = self._visits[visit.number]
         moment = self.clock.now()
@@ -113,8 +103,6 @@ class Hub:
             current.driver.received(frame)
             return None
         captured = self._capture(visit, [*current.read, frame], moment)
-        if captured is None:
-            return None
         current.waiting[id(frame)] = captured
         return self._seal(current, current.driver.received(frame))
 
@@ -122,7 +110,8 @@ class Hub:
         current = self._visits.pop(visit.number)
         records = current.driver.finish()
         if current.driver.stream:
-            self._store_cut(visit, records, self.clock.now())
+            with _kept_going("close"):  # counted; there is nobody left to hang up on
+                self._store_cut(visit, records, self.clock.now())
         else:
             self._seal(current, records)
             self._release(current)
@@ -133,28 +122,30 @@ class Hub:
 
     # From captured to sealed.
 
-    def _capture(self, visit: Visit, frames: list[Frame], moment: Moment) -> Captured | None:
-        """One commit. None when it could not be stored: then the bridge is told that something is missing."""
+    def _capture(self, visit: Visit, frames: list[Frame], moment: Moment) -> Captured:
+        """One commit. OutboxError when it could not be stored: then the bridge is told what is missing."""
         name, kid = visit.driver.name, self.sealer.signer.kid
         try:
             return self.outbox.capture(visit.number, moment, kid, visit.device, name, frames, visit.clock)
         except OutboxError as error:
-            log.error("not-stored", code=error.code)
-            self._count_lost(visit.device)
-            return None
-
-    def _count_lost(self, device: Device) -> None:
-        self._not_stored[device.identity] = self._not_stored.get(device.identity, 0) + 1
+            self._losses.count(visit.device.identity, error.code)
+            raise
 
     def _store_cut(self, visit: Visit, records: list[Record], moment: Moment) -> bytes | None:
-        """Records that the driver cut from a stream: stored, then sealed; the last one's answer."""
-        answer = None
+        """Records that the driver cut from a stream: stored, then sealed; the last one's answer.
+
+        Each is tried; OutboxError afterwards when one could not be stored.
+        """
+        answer, failed = None, None
         for record in records:
-            captured = self._capture(visit, record.frames, moment)
-            if captured is not None:
-                self._add([captured], record)
+            try:
+                self._add([self._capture(visit, record.frames, moment)], record)
                 answer = record.answer or answer
+            except OutboxError as error:
+                failed = error
         self._seal_now()
+        if failed is not None:
+            raise failed
         return answer
 
     def _seal(self, current: OpenVisit, records: list[Record]) -> bytes | None:
@@ -269,7 +260,14 @@ class Hub:
 
     def tick(self) -> None:
         """Once a second and whenever something changed: send, make room, report."""
-        for step in (self.dialogue.tick, self.outbox.make_room, self._report_lost, self._report_status):
+        steps = (
+            self.dialogue.tick,
+            self.outbox.make_room,
+            self._losses.keep,
+            self._report_lost,
+            self._report_status,
+        )
+        for step in steps:
             with _kept_going(step.__name__):
                 step()
 
@@ -285,9 +283,7 @@ class Hub:
         """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
         if self._key_pending():
             return
-        for identity, count in list(self._not_stored.items()):
-            self.sealer.state(Lost(None, identity, count, "not-stored"))
-            del self._not_stored[identity]
+        self._losses.report(self.sealer)
         self.sealer.report_damage()
 
     def _status(self, now: Moment) -> Status:
@@ -296,9 +292,12 @@ class Hub:
         return Status(now, SOFTWARE, self.outbox.free_bytes(), counts, devices, self._commands)
 
     def may_visit(self, driver: type[Driver]) -> bool:
-        """Space rules: nearly full, devices that keep their records wait; full, all wait."""
+        """Space rules: nearly full, devices that keep their records wait; full, all wait.
+
+        So do all while the store takes nothing, not even the count of what it did not take.
+        """
         limit = NEARLY_FULL if driver.keeps_records else FULL
-        return self.outbox.fullness() < limit
+        return self._losses.kept and self.outbox.fullness() < limit
 
 
 def _ids(joined: bytes) -> list[bytes]:

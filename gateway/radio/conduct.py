@@ -181,8 +181,8 @@ class RadioVisit:
     def _heard(self, visit: Visit, source: str, data: bytes) -> None:
         """Called inside the library's callback: what is here is stored when this returns."""
         now = self._now()
-        if self._problem is not None:
-            return
+        if self._problem is not None and self._problem.code != "frame-not-stored":
+            return  # what still comes after a frame was not stored is confirmed too: store or count it
         if not self._budget.take(now):
             self._fail(RadioError("frame-flood", f"after {self.values} frames"))
             return
@@ -211,7 +211,7 @@ class RadioVisit:
             log.warning("answer-not-sent", driver=self._driver.name)
 
     def _fail(self, problem: RadioError) -> None:
-        self._problem = problem
+        self._problem = self._problem or problem
         self._news.set()
 
     def _settled(self) -> float:

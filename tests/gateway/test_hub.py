@@ -119,7 +119,8 @@ def test_bytes_that_make_no_sense_are_sealed_with_their_error(house):
 def test_an_answer_is_given_only_for_what_is_stored(house, monkeypatch):
     assert house.oximeter(spot_packet(74, 96)) == [ACK]
     monkeypatch.setattr(house.outbox, "capture", _disk_full)
-    assert house.oximeter(spot_packet(75, 97)) == [None]
+    with pytest.raises(OutboxError, match="disk-full"):
+        house.oximeter(spot_packet(75, 97))
 
 
 def test_a_stream_is_stored_as_the_driver_cuts_it(house):
@@ -372,10 +373,13 @@ def _disk_full(*_arguments, **_named):
     raise OutboxError("disk-full")
 
 
-def test_what_could_not_be_stored_is_counted_and_reported(house, monkeypatch):
+def test_what_could_not_be_stored_ends_the_visit_and_is_counted_and_reported(house, monkeypatch):
     monkeypatch.setattr(house.outbox, "capture", _disk_full)
-    house.cuff(record_bytes(), record_bytes(131, 1))
-    house.oximeter(spot_packet(74, 96))
+    for data in (record_bytes(), record_bytes(131, 1)):
+        with pytest.raises(OutboxError, match="disk-full"):
+            house.cuff(data)
+    with pytest.raises(OutboxError, match="disk-full"):
+        house.oximeter(spot_packet(74, 96))
     monkeypatch.undo()
     lost = {(item.device, item.count, item.reason) for item in said(house, Lost)}
     assert lost == {(CUFF.identity, 2, "not-stored"), (OXIMETER.identity, 1, "not-stored")}
@@ -386,7 +390,8 @@ def test_what_could_not_be_stored_is_counted_and_reported(house, monkeypatch):
 
 def test_the_device_is_read_again_after_the_store_failed(house, monkeypatch):
     monkeypatch.setattr(house.outbox, "capture", _disk_full)
-    house.cuff(record_bytes())
+    with pytest.raises(OutboxError, match="disk-full"):
+        house.cuff(record_bytes())
     monkeypatch.undo()
     house.cuff(record_bytes())
     assert len(readings(house)) == 1
