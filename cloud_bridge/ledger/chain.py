@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from cloud_bridge.registry import FORKED, LIVE, RETIRED, REVOKED, Registry
-from cloud_bridge.schema import chains, forks, gaps, losses, ranges
+from cloud_bridge.schema import chains, forks, gaps, hub_keys, losses, ranges
 from gateway.wire.catalogue import explain
 
 GAP_CODE = "sequence-gap"
 FILLED, LOST = "filled", "lost"
+NAMED_BY_FORK = "named-by-fork"
 
 # Called when a fork is found: hold what was already taken of this key from this sequence on.
 ForkTaker = Callable[[Connection, bytes, int], None]
@@ -137,8 +138,24 @@ def waits(connection: Connection, kid: bytes, up_to: int) -> bool:
 # --- where it contradicts itself ---
 
 
-def fork(connection: Connection, kid: bytes, kind: str, sequence: int, now_ms: int) -> None:
-    """Note a fork of this key: one open episode a key, from the lowest contradicting place on."""
+def fork(
+    connection: Connection, kid: bytes, kind: str, sequence: int, now_ms: int
+) -> list[tuple[bytes, int]]:
+    """Note a fork of this key: one open episode a key, from the lowest contradicting place on.
+
+    The places (key, sequence) from which readings are to be held: a key that this one named from there on
+    may be a clone's, so it waits for the same person, from its first envelope.
+    """
+    _note_fork(connection, kid, kind, sequence, now_ms)
+    places = [(kid, sequence)]
+    after = select(hub_keys.c.kid).where(hub_keys.c.named_by == kid, hub_keys.c.named_at >= sequence)
+    for successor in [bytes(row.kid) for row in connection.execute(after)]:
+        if forked_from(connection, successor) != 1:
+            places += fork(connection, successor, NAMED_BY_FORK, 1, now_ms)
+    return places
+
+
+def _note_fork(connection: Connection, kid: bytes, kind: str, sequence: int, now_ms: int) -> None:
     chosen = select(forks.c.id, forks.c.sequence).where(forks.c.kid == kid, forks.c.ended_ms.is_(None))
     row = connection.execute(chosen).first()
     if row is not None:

@@ -161,7 +161,7 @@ def _keep(
         if isinstance(taken.item, Lost):
             _lost(connection, taken, taken.item)
         elif isinstance(taken.item, NextKey):
-            keys.named(connection, source, taken.item, taken.arrived_ms)
+            keys.named(connection, (source, taken.sequence), taken.item, taken.arrived_ms)
         elif isinstance(taken.item, Statement):
             statements.store(connection, taken, taken.item, number)
         elif isinstance(taken.item, Status):

@@ -197,8 +197,8 @@ class Ledger:
         if conflict is None:
             return
         kind, sequence = conflict
-        chain.fork(connection, link.kid, kind, sequence, message.arrived_ms)
-        self._forked(connection, link.kid, sequence)
+        for place in chain.fork(connection, link.kid, kind, sequence, message.arrived_ms):
+            self._forked(connection, *place)
         _log.warning("fork-found", hub=message.hub, kid=link.kid.hex(), sequence=sequence, kind=kind)
 
 

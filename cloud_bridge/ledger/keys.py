@@ -17,18 +17,23 @@ class NewKeyError(MeethubError):
     """A new key is not registered; codes next-key-proof, next-key-not-live, key-known, hub-…"""
 
 
-def named(connection: Connection, source: Origin, item: NextKey, now_ms: int) -> None:
+def named(connection: Connection, place: tuple[Origin, int], item: NextKey, now_ms: int) -> None:
     """A *next key* item: the live key names its successor, which is live from now on.
 
-    A key that is registered already is old news. A retired, forked or revoked key names nobody.
+    place: whose the envelope is, and its sequence. A key that is registered already is old news. A retired,
+    forked or revoked key names nobody; also one that was forked only by this very envelope.
     """
+    source, sequence = place
     _check_proof(source.hub, item.public_key, item.proof)
     known = of(connection, key_id(item.public_key))
     if known is not None and (known.hub, known.public_key) == (source.hub, item.public_key):
         return
-    if source.key_status != LIVE or source.suspended or source.revoked:
+    by = of(connection, source.kid)
+    if by is None or by.key_status != LIVE or by.suspended or by.revoked:
         raise NewKeyError("next-key-not-live")
-    _register(connection, source.hub, source.household, item.public_key, now_ms)
+    kid = _register(connection, source.hub, source.household, item.public_key, now_ms)
+    origin = {"named_by": source.kid, "named_at": sequence}
+    connection.execute(update(hub_keys).where(hub_keys.c.kid == kid).values(**origin))
 
 
 def requested(connection: Connection, hub: str, raw: bytes, now_ms: int) -> bytes:

@@ -92,7 +92,7 @@ forks = Table(
     row_id(),
     Column("kid", LargeBinary, ForeignKey("hub_keys.kid"), nullable=False),
     number("sequence"),  # readings from here on are held
-    text("kind"),  # two-hashes | link | after-successor
+    text("kind"),  # two-hashes | link | after-successor | named-by-fork
     number("conflicts"),
     text("status_before"),
     ms("found_ms"),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, LargeBinary, Table, Text
 
-from cloud_bridge.schema.columns import id_of, metadata, ms, octets, text
+from cloud_bridge.schema.columns import id_of, metadata, ms, number, octets, text
 
 households = Table("households", metadata, Column("id", Text, primary_key=True), ms("created_ms"))
 citizens = Table("citizens", metadata, Column("id", Text, primary_key=True), id_of("household", "households"))
@@ -17,7 +17,7 @@ hubs = Table(
 )
 # status: live | retired | forked | revoked; a hub has at most one live key. household: where the hub stood
 # when the key was registered: what the key sealed stays that household's when the hub moves to another one
-# (null: the hub has not moved since).
+# (null: the hub has not moved since). named_by, named_at: the key and the place of the item that named it.
 hub_keys = Table(
     "hub_keys",
     metadata,
@@ -27,7 +27,10 @@ hub_keys = Table(
     octets("public_key"),
     text("status"),
     ms("since_ms"),
+    octets("named_by", nullable=True),
+    number("named_at", nullable=True),
     Index(None, "hub"),
+    Index(None, "named_by"),
 )
 # fingerprint: SHA-256 of the certificate (DER); role: hub | bridge; subject: its common name
 certificates = Table(

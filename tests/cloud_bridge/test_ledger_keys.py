@@ -3,7 +3,7 @@
 import pytest
 
 from cloud_bridge.registry import Registry
-from cloud_bridge.schema import disclosures, hub_keys, quarantine
+from cloud_bridge.schema import disclosures, forks, hub_keys, quarantine
 from gateway.wire.items import NextKey
 from gateway.wire.state import KeyRequest
 from tests.cloud_bridge.ledger_fixtures import HUB, NOW, Chain, Home, Signing, next_key, status
@@ -93,3 +93,36 @@ def test_any_bytes_on_the_key_topic_are_put_aside(home: Home, hub: Chain) -> Non
     for raw in (b"", b"noise", request(Signing(2))[:-1]):
         assert home.ledger.take_key(HUB, raw, NOW).outcome == "refused"
     assert {row.topic for row in home.rows(quarantine)} == {"hub/hub-1/up/key"}
+
+
+def test_the_envelope_that_shows_the_fork_names_nobody(home: Home, hub: Chain) -> None:
+    home.ledger.take(HUB, hub.seal().raw, NOW)
+    clone = hub.copy()
+    home.ledger.take(HUB, hub.seal().raw, NOW)
+    home.ledger.take(HUB, clone.seal(next_key(Signing(2))).raw, NOW)
+    assert statuses(home) == {hub.kid: "forked"}
+    assert aside(home) == ["next-key-not-live"]
+
+
+def test_a_key_that_a_fork_may_have_named_waits_for_a_person_too(home: Home, hub: Chain) -> None:
+    """The clone's next key came first, and its envelopes with it; the true hub speaks an hour later."""
+    hub.seal()
+    clone, second, third = hub.copy(), Chain(Signing(2)), Chain(Signing(3))
+    theirs = [clone.seal(next_key(second.signing)), second.seal(next_key(third.signing)), third.seal()]
+    for sealed in (*hub.sealed, *theirs):
+        assert home.ledger.take(HUB, sealed.raw, NOW).outcome == "accepted"
+    home.ledger.take(HUB, hub.seal().raw, NOW)
+    found = {bytes(row.kid): (row.sequence, row.kind) for row in home.rows(forks)}
+    named = (1, "named-by-fork")
+    assert found == {hub.kid: (2, "two-hashes"), second.kid: named, third.kid: named}
+    assert set(statuses(home).values()) == {"forked"}
+    assert home.held == [(hub.kid, 2), (second.kid, 1), (third.kid, 1)]
+
+
+def test_a_key_that_was_named_before_the_fork_stands(home: Home, hub: Chain) -> None:
+    successor = Chain(Signing(2))
+    home.ledger.take(HUB, hub.seal(next_key(successor.signing)).raw, NOW)
+    clone = hub.copy()
+    for sealed in (hub.seal(), clone.seal(), successor.seal()):
+        home.ledger.take(HUB, sealed.raw, NOW)
+    assert statuses(home) == {hub.kid: "forked", successor.kid: "live"}

@@ -190,11 +190,14 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("named_by", sa.LargeBinary(), nullable=True),
+        sa.Column("named_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["household"], ["households.id"], name=op.f("fk_hub_keys_household")),
         sa.ForeignKeyConstraint(["hub"], ["hubs.id"], name=op.f("fk_hub_keys_hub")),
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_hub_keys")),
     )
     op.create_index(op.f("ix_hub_keys_hub"), "hub_keys", ["hub"], unique=False)
+    op.create_index(op.f("ix_hub_keys_named_by"), "hub_keys", ["named_by"], unique=False)
     op.create_table(
         "hub_states",
         sa.Column("hub", sa.Text(), nullable=False),
