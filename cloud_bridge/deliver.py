@@ -110,7 +110,7 @@ class Deliverer:
         self.close()
 
     def deliver_once(self, at_ms: int, stop: threading.Event | None = None) -> int:
-        """Try everything that is due at this moment, once; how many tries that were."""
+        """Try everything that is due from this moment on, once; how many tries that were."""
         self._review(at_ms)
         tries = 0
         while stop is None or not stop.is_set():
@@ -120,6 +120,10 @@ class Deliverer:
             tries += 1
             self._try(claim, at_ms)
         return tries
+
+    def _now(self, at_ms: int) -> int:
+        """The moment of this very step: a round that began at at_ms may last for hours."""
+        return max(at_ms, self._clock())
 
     def _review(self, at_ms: int) -> None:
         """Readings that wait for statements go on when an envelope that was missing brought none."""
@@ -131,12 +135,14 @@ class Deliverer:
                 measurements.go_on(connection, kid, at_ms)
 
     def _claim(self, at_ms: int) -> Claim | None:
-        resting = [receiver for receiver, (_, until) in self._rests.items() if until > at_ms]
+        now = self._now(at_ms)
+        resting = [receiver for receiver, (_, until) in self._rests.items() if until > now]
         with self._database.reading() as connection:
-            if not deliveries.is_due(connection, at_ms, resting):
+            if not deliveries.is_due(connection, now, resting):
                 return None
         with self._database.transaction() as connection:
-            return deliveries.claim(connection, at_ms, self._lease_ms, resting)
+            # Asked anew: a transaction may have waited for another, and a lease is counted from its end.
+            return deliveries.claim(connection, self._now(at_ms), self._lease_ms, resting)
 
     def _lease_ms(self, endpoint: Endpoint) -> int:
         return int(self._receiver(endpoint).longest_s * 1000) + LEASE_MARGIN_MS
@@ -150,15 +156,15 @@ class Deliverer:
         try:
             parts = _rendered(claim)
         except MeethubError as error:
-            self._refused(claim, Refused(error.code, error.detail), at_ms)
+            self._refused(claim, Refused(error.code, error.detail), self._now(at_ms))
             return
         if claim.part == UNRENDERED:
             with self._database.transaction() as connection:
-                deliveries.expand(connection, claim, [part.name for part in parts], at_ms)
+                deliveries.expand(connection, claim, [part.name for part in parts], self._now(at_ms))
             return
         resource = next((part.resource for part in parts if part.name == claim.part), None)
         outcome = Refused("rendering-changed") if resource is None else self._hand_over(claim, resource)
-        self._note(claim, outcome, at_ms)
+        self._note(claim, outcome, self._now(at_ms))
 
     def _hand_over(self, claim: Claim, resource: dict[str, Any]) -> Outcome:
         try:
