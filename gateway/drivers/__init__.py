@@ -4,11 +4,12 @@ from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.nonin_serial import NoninSerial
+from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.thermometer import Thermometer
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
-DRIVERS: tuple[type[Driver], ...] = (BloodPressure, HeartRate, NoninSerial, Thermometer)
+DRIVERS: tuple[type[Driver], ...] = (BloodPressure, HeartRate, NoninSerial, PulseOximeter, Thermometer)
 
 
 def driver_named(name: str) -> type[Driver] | None:

@@ -161,6 +161,7 @@ def test_every_kind_value_and_reason_of_a_driver_stands_in_the_vocabulary():
         "mean-arterial",
         "pulse-rate",
         "spo2",
+        "perfusion-index",
         "body-temperature",
         "heart-rate",
         "energy",

@@ -58,12 +58,16 @@ def test_heart_rate():
     check("heart-rate", "heart_rate")
 
 
+def test_pulse_oximeter():
+    check("pulse-oximeter", "pulse_oximeter")
+
+
 def test_thermometer():
     check("thermometer", "thermometer")
 
 
 def test_every_vector_has_a_name_of_its_own_and_a_source():
-    for name in ("blood_pressure", "heart_rate", "nonin_serial", "thermometer"):
+    for name in ("blood_pressure", "heart_rate", "nonin_serial", "pulse_oximeter", "thermometer"):
         found = vectors(name)
         assert len({vector["name"] for vector in found}) == len(found)
         assert all(len(vector["source"]) > 10 for vector in found)
