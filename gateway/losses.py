@@ -47,7 +47,7 @@ class Losses:
     def report(self, sealer: Sealer) -> None:
         """A *lost* item a device. A cut in between tells the bridge once too often, never too seldom."""
         for identity, count in list(self._counted.items()):
-            sealer.state(Lost(None, identity, count, NOT_STORED))
+            sealer.state(Lost(None, identity, count, "not-stored"))
             del self._counted[identity]
             self.kept = False
             self.keep()

@@ -34,7 +34,7 @@ def test_every_code_that_is_explained_is_raised():
         ("disk-full", "gateway/outbox/schema.py"),
         ("record-unsealable", "gateway/sealer.py"),
         ("state-signature", "gateway/dialogue.py"),
-        ("not-stored", "gateway/hub.py"),
+        ("not-stored", "gateway/losses.py"),
         ("certificate-expired", "gateway/doctor.py"),
         ("uplink-refused", "gateway/uplink.py"),
         ("undecoded", "cloud_bridge/ledger/holds.py"),
