@@ -171,7 +171,10 @@ def retry(connection: Connection, measurement: int, now_ms: int) -> int:
 
 
 def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
-    """First what a worker left behind, then what waits; each walks the index in order, however much waits."""
+    """First what a worker left behind, then what waits; each walks the index in order, however much waits.
+
+    Without what is for a receiver that takes one at a time and is busy: that may be more than is looked at.
+    """
     chosen = (
         select(
             deliveries.c.id,
@@ -198,7 +201,7 @@ def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
             ),
         )
         .where(deliveries.c.next_ms <= now_ms, measurements.c.status == "due")
-        .where(deliveries.c.citizen == measurements.c.citizen)
+        .where(deliveries.c.citizen == measurements.c.citizen, deliveries.c.receiver.not_in(_busy(now_ms)))
         .order_by(deliveries.c.next_ms, deliveries.c.id)
         .limit(_LOOK_AT)
     )
@@ -211,6 +214,13 @@ def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
 def _free(now_ms: int) -> ColumnElement[bool]:
     ran_out = and_(deliveries.c.status == CLAIMED, deliveries.c.lease_ms <= now_ms)
     return or_(deliveries.c.status == WAITING, ran_out)
+
+
+def _busy(now_ms: int) -> Select[Any]:
+    """The receivers without conditional create at which a try is under way."""
+    tried, asked = deliveries.alias(), receivers.alias()
+    running = (tried.c.status == CLAIMED, tried.c.lease_ms > now_ms, asked.c.conditional_create.is_(False))
+    return select(asked.c.id).join_from(tried, asked, asked.c.id == tried.c.receiver).where(*running)
 
 
 def _is_busy(connection: Connection, receiver: str, now_ms: int) -> bool:

@@ -6,8 +6,9 @@ import pytest
 
 from cloud_bridge.deliver import LEASE_MARGIN_MS, Deliverer
 from cloud_bridge.fhir.answers import Delivered, TryLater
-from cloud_bridge.schema import deliveries
-from tests.cloud_bridge.people_fixtures import ANNA, DAY, MINUTE, START, Meter, Street, cuff_frame
+from cloud_bridge.ledger import deliveries as ledger
+from cloud_bridge.schema import deliveries, receivers
+from tests.cloud_bridge.people_fixtures import ANNA, BERT, DAY, MINUTE, START, Meter, Street, cuff_frame
 
 LATER = START + DAY
 TRY_MS = 25_000
@@ -71,3 +72,21 @@ def test_the_wait_begins_when_a_try_ended(street):
     Deliverer(street.database, connect=lambda _: slow, clock=slow.clock).deliver_once(LATER)
     (row,) = street.rows(deliveries)
     assert row.next_ms == LATER + TRY_MS + 10_000
+
+
+def claim(street):
+    with street.within() as connection:
+        return ledger.claim(connection, LATER, lambda _: MINUTE, [])
+
+
+def test_a_busy_receiver_hides_no_other_however_much_waits_for_it(street):
+    with street.within() as connection:
+        connection.execute(receivers.update().values(conditional_create=False))
+    street.citizen(BERT, "pgo-2")
+    street.bind(BERT, "cuff-2")
+    read(street, 60)
+    read(street, 1, "cuff-2")
+    assert [claim(street).endpoint.id for _ in range(2)] == ["pgo-1", "pgo-2"]
+    assert claim(street) is None
+    with street.database.reading() as connection:
+        assert not ledger.is_due(connection, LATER, [])
