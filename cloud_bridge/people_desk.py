@@ -57,6 +57,8 @@ def confirm_hub(connection: Connection, hub: str, by: str, now_ms: int) -> None:
     if known is not None and known.status == "suspended":
         Registry(connection).confirm(hub)
     keys = select(hub_keys.c.kid).join_from(hub_keys, hubs).where(hubs.c.id == hub)
-    for kid in connection.execute(keys).scalars().all():
-        chain.end_fork(connection, bytes(kid), by, now_ms)
-        measurements.release_forked(connection, bytes(kid), now_ms)
+    kids = [bytes(kid) for kid in connection.execute(keys).scalars()]
+    for kid in kids:
+        chain.end_fork(connection, kid, by, now_ms)
+    for kid in kids:
+        measurements.release_forked(connection, kid, now_ms)

@@ -182,6 +182,13 @@ def forked_from(connection: Connection, kid: bytes) -> int | None:
     return connection.execute(chosen).scalar()
 
 
+def hub_forked(connection: Connection, hub: str) -> bool:
+    """Whether a fork of any key of this hub is open: nobody knows which of two hubs it is that speaks."""
+    chosen = select(forks.c.id).join_from(forks, hub_keys, hub_keys.c.kid == forks.c.kid)
+    mine = chosen.where(hub_keys.c.hub == hub, forks.c.ended_ms.is_(None))
+    return connection.execute(mine.limit(1)).first() is not None
+
+
 def end_fork(connection: Connection, kid: bytes, who: str, now_ms: int) -> bool:
     """A person confirmed the hub: the fork of this key is over. False when none was open.
 

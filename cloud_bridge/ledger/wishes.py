@@ -1,14 +1,15 @@
 """What people said at a hub, carried out (protocol.md section 7).
 
 Restricting words (pause, not-mine) act at once, from any hub whose key we know. Widening ones (resume, mine,
-answer) only from an active hub without a fork, and only within its household; from a forked hub they wait.
+answer) only from an active hub without a fork, and only within its household; from a forked hub they wait,
+whichever of its keys sealed them.
 """
 
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from cloud_bridge.ledger import answers, bindings, deciding, devices, holds
+from cloud_bridge.ledger import answers, bindings, chain, deciding, devices, holds
 from cloud_bridge.ledger.taken import TakenItem
 from cloud_bridge.registry import ACTIVE, Registry
 from cloud_bridge.schema import disowned, measurements
@@ -24,7 +25,7 @@ class WishError(MeethubError):
 def heard(connection: Connection, taken: TakenItem, said: Statement) -> None:
     """Carry out what was said. Once each: the ledger hands every disclosure on once."""
     if said.verb not in RESTRICTING:
-        if taken.forked:
+        if taken.forked or chain.hub_forked(connection, taken.hub):
             place = (taken.household, taken.disclosure_id, holds.KEY_FORKED, taken.arrived_ms)
             holds.hold_item(connection, *place)
             return
