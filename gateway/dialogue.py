@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.outbox import Effect, Outbox
+from gateway.outbox import Effect, Outbox, OutboxError
 from gateway.signer import Signer, verify
 from gateway.wire import topics
 from gateway.wire.errors import WireError
@@ -75,11 +75,18 @@ class Dialogue:
         self._hellos += 1
         self._hello_ms = now.mono_ms
         self._counter = 0
-        head = self._outbox.head(self.signer.kid)
-        place = None if head is None else (head.kid, head.sequence, head.hash)
-        hello = Hello(self._nonce, place, self._outbox.free_bytes(), now)
+        hello = Hello(self._nonce, self._head(), self._outbox.free_bytes(), now)
         if not self._send(topics.up(self._hub, topics.HELLO), hello.encode()):
             self._hello_ms -= PATIENCE_MS  # the next tick tries again
+
+    def _head(self) -> tuple[bytes, int, bytes] | None:
+        """Where our chain stands; None also while that cannot be read: a hub that is silent gets no help."""
+        try:
+            head = self._outbox.head(self.signer.kid)
+        except OutboxError as error:
+            log.error("hello-without-head", code=error.code)
+            return None
+        return None if head is None else (head.kid, head.sequence, head.hash)
 
     def ask_for_key(self) -> None:
         """Ask the bridge, over our TLS identity, to take our signing key; the proof shows that we hold it."""

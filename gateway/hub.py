@@ -199,6 +199,8 @@ class Hub:
     # What the bridge says.
 
     def online(self) -> None:
+        with _kept_going("renew-key"):
+            self._mind_key()
         with _kept_going("online"):
             self.dialogue.connect()
         self._seal_now()
@@ -232,7 +234,7 @@ class Hub:
             self._give_key_up("bridge-ahead")
         if state.key(self.sealer.signer.kid) is None:
             self.dialogue.ask_for_key()
-        elif self._key_pending():
+        elif self.outbox.setting(KEY_PENDING) not in (None, b"", self.sealer.signer.kid):
             self.outbox.set_setting(KEY_PENDING, b"")
 
     def _give_key_up(self, code: str) -> None:
@@ -240,9 +242,27 @@ class Hub:
         log.error("key-renewed", code=code)
         with _kept_going("renew-key"):
             self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
-            self.sealer.signer = self.dialogue.signer = self._renew_key()
-            if self.dialogue.connected:
-                self.dialogue.say_hello()
+            self._make_next_key()
+
+    def _make_next_key(self) -> None:
+        self.sealer.signer = self.dialogue.signer = self._renew_key()
+        if self.dialogue.connected:
+            self.dialogue.say_hello()
+
+    def _mind_key(self) -> None:
+        """No hub stays with a key that it cannot use: a renewal that was cut or failed is made again."""
+        kid, given_up = self.sealer.signer.kid, self.outbox.setting(KEY_PENDING)
+        if given_up == kid:
+            self._make_next_key()
+        elif not given_up and not self._head_readable(kid):
+            self._give_key_up("head-unreadable")
+
+    def _head_readable(self, kid: bytes) -> bool:
+        try:
+            self.outbox.head(kid)
+        except OutboxError as error:
+            return error.code != "head-unreadable"
+        return True
 
     def _key_pending(self) -> bool:
         return bool(self.outbox.setting(KEY_PENDING))
@@ -261,6 +281,7 @@ class Hub:
     def tick(self) -> None:
         """Once a second and whenever something changed: send, make room, report."""
         steps = (
+            self._mind_key,
             self.dialogue.tick,
             self.outbox.make_room,
             self._losses.keep,
