@@ -26,6 +26,7 @@ from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import key_id
 
 SETTINGS = "settings.json"
+LOOPBACK = "127.0.0.1"
 SECRET_SIZE, PUBLIC_KEY_SIZE = 32, 32
 # FHIR R4: a relative reference; an id is 1 to 64 of these
 PATIENT = re.compile(r"Patient/[A-Za-z0-9.\-]{1,64}")
@@ -94,6 +95,8 @@ def opened(directory: Path, *, before_setup: bool = False) -> Iterator[Database]
             database.close()
     except SQLAlchemyError as error:
         raise _ledger_error(error) from error
+    except BrokenPipeError:
+        raise  # whoever read our output is gone; the directory is fine
     except OSError as error:
         raise AdministrationError("bridge-not-writable", error.strerror or "") from error
 
@@ -120,13 +123,17 @@ def set_up(place: Place, connection: Connection, ports: broker.Ports, hosts: tup
     What exists and is still good is kept, so it may be called at every start.
     """
     issuer = authority.Authority.open(place.issuer)
-    broker.prepare(place.broker, ports, issuer, hosts)
+    # The bridge reaches its own broker over loopback, also where hubs know it by another name.
+    broker.prepare(
+        place.broker, ports, issuer, (*hosts, *(name for name in (LOOPBACK,) if name not in hosts))
+    )
     if authority.needs_renewal(place.identity.certificate):
         request = authority.make_request(place.identity.key, "bridge")
         authority.install(place.identity, issuer.issue_bridge(request).pem, issuer.pem)
     issued = authority.installed(place.identity.certificate)
     Registry(connection).add_certificate(issued.fingerprint, "bridge", BRIDGE, issued.not_after_ms)
-    settings = json.dumps({"host": ports.host, "port": ports.mqtt})
+    everywhere = ports.host in ("0.0.0.0", "::")  # noqa: S104 (a name for "all", nothing is bound here)
+    settings = json.dumps({"host": LOOPBACK if everywhere else ports.host, "port": ports.mqtt})
     (place.directory / SETTINGS).write_text(settings)
 
 

@@ -163,6 +163,15 @@ def needs_renewal(certificate: Path, now: datetime | None = None) -> bool:
     return (now or datetime.now(UTC)) >= start + (end - start) * RENEWED_AFTER
 
 
+def speaks_for(certificate: Path, hosts: Sequence[str]) -> bool:
+    """Whether this server certificate names all these hosts; False when it cannot be read."""
+    try:
+        found = _read_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (AuthorityError, x509.ExtensionNotFound):
+        return False
+    return {_general_name(host) for host in hosts} <= set(found.value)
+
+
 def installed(certificate: Path) -> Issued:
     """The certificate in this file as the registry knows it; AuthorityError("certificate-unreadable")."""
     return issued(_read_certificate(certificate))

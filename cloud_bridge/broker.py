@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nkeys
 
-from cloud_bridge.authority import Authority, identity, install, make_request, needs_renewal
+from cloud_bridge.authority import Authority, identity, install, make_request, needs_renewal, speaks_for
 from gateway.wire.errors import MeethubError
 
 # A whole upward message is 48 KiB at most (docs/wire-format.md); the rest is room for topics and headers.
@@ -25,6 +25,7 @@ MAX_UNACKNOWLEDGED = 64
 ACKNOWLEDGE_WAIT_S = 5
 MAX_STORE_BYTES = 1024**3
 
+LOOPBACK = "127.0.0.1"
 ISSUER, AUTH, SYS, KEEPER = "issuer", "auth", "sys", "keeper"
 SEEDS = (ISSUER, AUTH, SYS, KEEPER)
 
@@ -35,7 +36,7 @@ class BrokerError(MeethubError):
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports on `host`: `mqtt` for hubs and bridges (TLS), `service` for the callout service (nkeys).
+    """TCP ports: `mqtt` on `host` (TLS) for hubs and bridges, `service` on loopback for the callout.
 
     acknowledge_wait_s: a bridge that has not acknowledged a message by then gets it again.
     """
@@ -56,11 +57,11 @@ def prepare(directory: Path, ports: Ports, authority: Authority, hosts: tuple[st
         for name in SEEDS:
             _make_seed(directory / f"{name}.seed")
         place = identity(directory, "server")
-        if needs_renewal(place.certificate):
+        if needs_renewal(place.certificate) or not speaks_for(place.certificate, hosts):
             request = make_request(place.key, hosts[0])
             install(place, authority.issue_server(request, hosts).pem, authority.pem)
         _write(directory / "nats.conf", configuration(directory, ports))
-        _write(directory / "ports.json", json.dumps({"service": f"nats://{ports.host}:{ports.service}"}))
+        _write(directory / "ports.json", json.dumps({"service": f"nats://{LOOPBACK}:{ports.service}"}))
     except OSError as error:
         raise BrokerError("broker-directory", type(error).__name__) from error
 
@@ -98,7 +99,7 @@ def configuration(directory: Path, ports: Ports) -> str:
     place = identity(directory, "server")
     return f"""\
 server_name: meethub
-listen: {_quoted(f"{ports.host}:{ports.service}")}
+listen: {_quoted(f"{LOOPBACK}:{ports.service}")}
 max_payload: {MAX_PAYLOAD_BYTES}
 
 # Acknowledged means on disk: without this the server syncs every two minutes.
