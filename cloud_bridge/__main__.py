@@ -206,11 +206,13 @@ def _receiver(chosen: argparse.Namespace) -> int:
 
 
 def _link(chosen: argparse.Namespace) -> int:
-    from cloud_bridge import administration
+    from cloud_bridge import administration, people_desk
 
     with administration.changing(chosen.data) as connection:
-        administration.link(connection, chosen.citizen, chosen.receiver, chosen.patient)
-    return _say(chosen, {"linked": chosen.citizen, "receiver": chosen.receiver})
+        words = (chosen.citizen, chosen.receiver, chosen.patient)
+        going = people_desk.link(connection, *words, _now_ms())
+    facts = {"linked": chosen.citizen, "receiver": chosen.receiver}
+    return _say(chosen, facts | {"readings_that_go_on": going})
 
 
 def _enrol(chosen: argparse.Namespace) -> int:

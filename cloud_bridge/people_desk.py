@@ -1,7 +1,8 @@
-"""What a person does about readings that wait: bind a device, answer a question, confirm a hub."""
+"""What a person does about readings that wait: bind a device, name a receiver, answer, confirm a hub."""
 
 from sqlalchemy import Connection, select
 
+from cloud_bridge import administration
 from cloud_bridge.ledger import answers, bindings, chain, deciding, measurements
 from cloud_bridge.ledger.answers import Answer, AnswerError
 from cloud_bridge.ledger.bindings import BindingError
@@ -27,15 +28,18 @@ def bind(  # noqa: PLR0913 (what a binding says)
 
     device: its identity; slot: the user number on it, in mode `slots`. BindingError when it cannot be.
     """
-    household = connection.execute(select(citizens.c.household).where(citizens.c.id == citizen)).scalar()
-    if household is None:
-        raise BindingError("citizen-unknown", citizen)
-    lock(connection, {household}, set())
+    household = _household(connection, citizen)
     bindings.bind(connection, household, device, citizen, from_ms, now_ms, slot=slot, mode=mode, to_ms=to_ms)
-    waiting = deciding.undelivered(connection, household, device)
-    before = deciding.due(connection, waiting)
-    deciding.again(connection, waiting, now_ms)
-    return deciding.due(connection, waiting) - before
+    return _decide_again(connection, household, device, now_ms)
+
+
+def link(connection: Connection, citizen: str, receiver: str, patient: str, now_ms: int) -> int:
+    """This citizen's readings go to this receiver as well, also those that wait; how many now begin to go.
+
+    AdministrationError as administration.link.
+    """
+    administration.link(connection, citizen, receiver, patient)
+    return _decide_again(connection, _household(connection, citizen), None, now_ms)
 
 
 def answer(
@@ -62,3 +66,20 @@ def confirm_hub(connection: Connection, hub: str, by: str, now_ms: int) -> None:
         chain.end_fork(connection, kid, by, now_ms)
     for kid in kids:
         measurements.release_forked(connection, kid, now_ms)
+
+
+def _household(connection: Connection, citizen: str) -> str:
+    """Whose readings may be decided about from here on: no one else does meanwhile."""
+    household = connection.execute(select(citizens.c.household).where(citizens.c.id == citizen)).scalar()
+    if household is None:
+        raise BindingError("citizen-unknown", citizen)
+    lock(connection, {household}, set())
+    return str(household)
+
+
+def _decide_again(connection: Connection, household: str, device: str | None, now_ms: int) -> int:
+    """What waits in this household (of this device); how many more of it go, or went, than before."""
+    waiting = deciding.undelivered(connection, household, device)
+    before = deciding.due(connection, waiting)
+    deciding.again(connection, waiting, now_ms)
+    return deciding.due(connection, waiting) - before
