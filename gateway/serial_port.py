@@ -113,7 +113,7 @@ class SerialPort:
 
     async def _listen(self, port: serial.Serial) -> None:
         """Until the cable is pulled out; what was read before is handed on."""
-        connection = Connection(port, self._driver, self._device, self._listener, self._limits)
+        connection = Connection(port, self._driver, self._device, self._listener, self._limits, self._allowed)
         try:
             await connection.run()
         except SerialError as problem:
@@ -161,8 +161,10 @@ class Connection:
         device: Device,
         listener: Listener,
         limits: SerialLimits,
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self.bytes = 0
+        self._allowed = allowed
         self._port = port
         self._driver = driver
         self._device = device
@@ -172,7 +174,10 @@ class Connection:
         self._pending = b""
 
     async def run(self) -> None:
-        """Returns when the port is gone; SerialError("frame-not-stored") when the hub cannot take more."""
+        """Returns when the port is gone or no longer allowed.
+
+        SerialError("frame-not-stored") when what was read could not be kept.
+        """
         descriptor = self._port.fileno()
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
@@ -184,10 +189,12 @@ class Connection:
                         await ready.wait()
                 except TimeoutError:
                     self._close_visit()
+                    if not self._allowed():
+                        return
                     continue
                 loop.remove_reader(descriptor)  # a closed pty is ready for ever; a stream is every 13 ms
                 ready.clear()
-                if not self._read():
+                if not self._allowed() or not self._read():
                     return
                 if self._driver.stream:
                     await asyncio.sleep(self._limits.gather_s)
@@ -202,11 +209,12 @@ class Connection:
             data = self._port.read(min(max(self._port.in_waiting, 1), _MOST_AT_ONCE))
         except (serial.SerialException, OSError):
             return False
-        if data:
-            self._received(bytes(data))
+        if data and not self._received(bytes(data)):
+            return False
         return bool(data) or self._port.is_open
 
-    def _received(self, data: bytes) -> None:
+    def _received(self, data: bytes) -> bool:
+        """False when the cable was pulled out while the device waited for its answer."""
         self.bytes += len(data)
         if self._visit is None:
             self._visit = Visit(self._device, self._driver)
@@ -216,8 +224,13 @@ class Connection:
         except Exception as error:
             code = error.code if isinstance(error, MeethubError) else type(error).__name__
             raise SerialError("frame-not-stored", code) from error
-        if answer:
-            self._port.write(answer)
+        try:
+            if answer:
+                self._port.write(answer)
+        except OSError as error:  # of which serial.SerialException is one
+            log.warning("answer-not-sent", driver=self._driver.name, reason=type(error).__name__)
+            return False
+        return True
 
     def _close_visit(self) -> None:
         visit, self._visit = self._visit, None

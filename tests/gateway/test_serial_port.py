@@ -233,6 +233,52 @@ async def test_a_forbidden_device_is_left_alone(oximeter, running):
     await oximeter.wait_for_listener(10)
 
 
+@pytest.mark.parametrize("driver", [NoninSerial, Stop])
+async def test_a_full_hub_lets_go_of_a_port_that_is_open(oximeter, running, driver):
+    """Unread bytes stay with the device or are gone with it; read ones would be drained into nothing."""
+    permitted = [True]
+    listener = Heard()
+    port = running(port_on(oximeter.path, listener, driver=driver, allowed=lambda: bool(permitted)))
+    await oximeter.wait_for_listener(10)
+    oximeter.send(b"\x01")
+    await listener.until(lambda: listener.data)
+    permitted.clear()
+    oximeter.send(b"\x02")
+    await listener.until(lambda: listener.closed_visits)
+    await until(lambda: not port.facts.open)
+    assert listener.data == b"\x01"
+    permitted.append(True)
+    await until(lambda: port.facts.opened_times == 2)
+
+
+async def test_a_full_hub_lets_go_of_a_port_that_is_silent(oximeter, running):
+    permitted = [True]
+    limits = SerialLimits(quiet_s=0.02, gather_s=0)
+    port = running(port_on(oximeter.path, Heard(), limits=limits, allowed=lambda: bool(permitted)))
+    await oximeter.wait_for_listener(10)
+    permitted.clear()
+    await until(lambda: not port.facts.open)
+
+
+async def test_a_cable_pulled_out_during_the_answer_ends_only_the_visit(oximeter, running):
+    """The device sends its packet and is gone before our answer: that is an EIO of the write."""
+
+    def unplugged(data):
+        if data == b"\x01":
+            oximeter.unplug()
+            oximeter.plug_in()
+        return b"\x06"
+
+    listener = Heard(answer=unplugged)
+    port = running(port_on(oximeter.path, listener, driver=Stop))
+    await oximeter.wait_for_listener(10)
+    oximeter.send(b"\x01")
+    await listener.until(lambda: listener.closed_visits)
+    await until(lambda: port.facts.opened_times == 2)
+    oximeter.send(b"\x02")
+    await listener.until(lambda: listener.data == b"\x01\x02")
+
+
 async def test_the_port_is_ours_alone(oximeter, running):
     listener = Heard()
     running(port_on(oximeter.path, listener))
