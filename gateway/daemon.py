@@ -77,7 +77,17 @@ class _Daemon:
         signer = Signer.open(config.data)
         sealer = Sealer(outbox, signer, config.hub, now)
         dialogue = Dialogue(config.hub, outbox, signer, config.state_key, now, self._uplink.publish)
-        return Hub(outbox, sealer, dialogue, self._clock, lambda: Signer.renew(config.data))
+        for former in Signer.former(config.data):
+            if not outbox.holds_of(former.kid):  # nothing of it can be asked for any more
+                Signer.retire(config.data, former.kid)
+        return Hub(
+            outbox,
+            sealer,
+            dialogue,
+            self._clock,
+            lambda: Signer.renew(config.data),
+            lambda: Signer.former(config.data),
+        )
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -88,11 +88,17 @@ class Dialogue:
             return None
         return None if head is None else (head.kid, head.sequence, head.hash)
 
-    def ask_for_key(self) -> None:
-        """Ask the bridge, over our TLS identity, to take our signing key; the proof shows that we hold it."""
-        public_key = self.signer.public_key
-        proof = self.signer.sign(next_key_proof(self._hub, public_key))
-        self._send(topics.up(self._hub, topics.KEY), KeyRequest(public_key, proof).encode())
+    def ask_for_keys(self, former: list[Signer]) -> None:
+        """Ask the bridge, over our TLS identity, to take keys; each proof shows that we hold it.
+
+        former: keys before the live one of which it knows none, oldest first. The live one is asked for last:
+        of what is asked for, the newest is live at the bridge and retires the one before.
+        """
+        for signer in [*former, self.signer]:
+            proof = signer.sign(next_key_proof(self._hub, signer.public_key))
+            request = KeyRequest(signer.public_key, proof).encode()
+            if not self._send(topics.up(self._hub, topics.KEY), request):
+                return  # the order counts; the next state asks again
 
     def arrived(self, raw: bytes) -> tuple[State, Effect] | None:
         """Act on a state if it is the bridge's, answers our newest hello and is newer than the last one."""
@@ -143,9 +149,9 @@ class Dialogue:
         if now_ms < self._not_before_ms:
             return
         room = WINDOW - len(self._in_flight)
-        for message in self._outbox.to_send(room, set(self._in_flight)) if room > 0 else []:
-            if message.kid not in self.known_keys:
-                continue  # a new key speaks only once the bridge lists it
+        # A key speaks only once the bridge lists it; envelopes of others must not fill the window.
+        waiting = self._outbox.to_send(room, set(self._in_flight), self.known_keys) if room > 0 else []
+        for message in waiting:
             if not self._send(topics.up(self._hub, topics.ENVELOPE), message.raw):
                 break
             self._in_flight[message.kid, message.sequence] = Sent(self._hellos, now_ms)

@@ -54,6 +54,7 @@ class Hub:
         dialogue: Dialogue,
         clock: Clock,
         renew_key: Callable[[], Signer],
+        former_keys: Callable[[], list[Signer]] = list,
     ) -> None:
         self.outbox = outbox
         self.sealer = sealer
@@ -61,6 +62,7 @@ class Hub:
         self.clock = clock
         self.wake = asyncio.Event()
         self._renew_key = renew_key
+        self._former_keys = former_keys
         self._devices: dict[str, DeviceStatus] = {}
         self._visits: dict[bytes, OpenVisit] = {}
         self._status_ms: int | None = None
@@ -233,9 +235,18 @@ class Hub:
         if ahead and held is not None and (held.contiguous or held.ranges):  # of this key, not of one before
             self._give_key_up("bridge-ahead")
         if state.key(self.sealer.signer.kid) is None:
-            self.dialogue.ask_for_key()
+            self.dialogue.ask_for_keys(self._unknown_former(state))
         elif self.outbox.setting(KEY_PENDING) not in (None, b"", self.sealer.signer.kid):
             self.outbox.set_setting(KEY_PENDING, b"")
+
+    def _unknown_former(self, state: State) -> list[Signer]:
+        """Keys that a restored bridge forgot and whose envelopes it does not have, oldest first.
+
+        Only beside the live key: one asked for alone would take the place of the live one at the bridge.
+        """
+        former = {signer.kid: signer for signer in self._former_keys()}
+        waiting = [kid for kid in self.outbox.waiting_keys() if state.key(kid) is None]
+        return [former[kid] for kid in waiting if kid in former]
 
     def _give_key_up(self, code: str) -> None:
         """Nothing more is sealed with this key; its successor seals once a state lists it."""

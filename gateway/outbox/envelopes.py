@@ -77,6 +77,16 @@ def _waits(retry: str | None, after_ms: int | None, bridge_ms: int | None) -> bo
     return retry in (NEVER, AFTER_ACTION)
 
 
+def waiting_keys(connection: sqlite3.Connection, keys: list[Key]) -> list[bytes]:
+    """Those of these keys of which an envelope is not accepted."""
+    query = "SELECT 1 FROM envelope INDEXED BY unaccepted WHERE accepted = 0 AND kid = ? LIMIT 1"
+    return [key.kid for key in keys if connection.execute(query, (key.kid,)).fetchone()]
+
+
+def any_of(connection: sqlite3.Connection, kid: bytes) -> bool:
+    return connection.execute("SELECT 1 FROM envelope WHERE kid = ? LIMIT 1", (kid,)).fetchone() is not None
+
+
 def read(connection: sqlite3.Connection, number: int) -> tuple[Message | None, list[int]]:
     """The upward message, null where a disclosure is gone, and the disclosures that turned out unreadable.
 

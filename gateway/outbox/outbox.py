@@ -167,16 +167,20 @@ class Outbox:
 
     # Sent, accepted, delivered.
 
-    def to_send(self, limit: int, exclude: set[tuple[bytes, int]]) -> list[Message]:
+    def to_send(
+        self, limit: int, exclude: set[tuple[bytes, int]], known: set[bytes] | None = None
+    ) -> list[Message]:
         """What the bridge does not have: the newest first unless it is excluded, then oldest first.
 
-        Not what was refused, as long as that stands. What cannot be read any more goes out of the way, to
-        `unreported_damage` and `unreported_parts`; the others go on.
+        known: the keys that the bridge knows; None for all. Not what was refused, as long as that stands.
+        What cannot be read any more goes out of the way, to `unreported_damage` and `unreported_parts`; the
+        others go on.
         """
         now_ms = self._bridge.now_ms()
 
         def choose(connection: sqlite3.Connection) -> list[envelopes.Choice]:
-            return envelopes.choose(connection, self._heads.in_order(), limit, exclude, now_ms)
+            keys = [key for key in self._heads.in_order() if known is None or key.kid in known]
+            return envelopes.choose(connection, keys, limit, exclude, now_ms)
 
         found = self._store.read(choose)
         messages = (self._message(number, (kid, sequence)) for number, kid, sequence in found)
@@ -222,6 +226,14 @@ class Outbox:
     def unaccepted(self) -> int:
         """Envelopes that the bridge does not have and has not refused for good."""
         return self._store.read(waiting)
+
+    def waiting_keys(self) -> list[bytes]:
+        """Ids of the keys of which envelopes are not accepted, in the order in which they began to seal."""
+        return self._store.read(lambda connection: envelopes.waiting_keys(connection, self._heads.in_order()))
+
+    def holds_of(self, kid: bytes) -> bool:
+        """Whether any envelope of this key is still here."""
+        return self._store.read(lambda connection: envelopes.any_of(connection, kid))
 
     # What is missing.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gateway.outbox.rows import Effect, Key, Ranges, common, join, subtract
 from gateway.outbox.schema import ERASED, write_key
-from gateway.wire.state import NEVER, KeyState, Refusal, State
+from gateway.wire.state import MAX_KEYS, NEVER, KeyState, Refusal, State
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def apply_state(
     _mark_sent(connection, sent)
     ahead = is_ahead(connection, keys, state)
     burnt = [*keys[:-1], replace(keys[-1], burnt=True)] if ahead and keys else keys
-    accepted = sum(_accept(connection, key, state) for key in burnt)
-    after = [_counted(key, state.key(key.kid)) for key in burnt]
+    told = {key.kid for key in burnt if _is_told(key, state)}
+    accepted = sum(_accept(connection, key, state) for key in burnt if key.kid in told)
+    after = [_counted(key, state.key(key.kid)) if key.kid in told else key for key in burnt]
     for old, new in zip(keys, after, strict=True):
         if old != new:
             write_key(connection, new)
@@ -52,6 +53,11 @@ def apply_state(
     erased = sum(_erase(connection, key) for key in state.forget)
     effect = Effect(accepted, lost, ahead, quarantined)
     return Applied(effect, after, bool(erased))
+
+
+def _is_told(key: Key, state: State) -> bool:
+    """Whether this state speaks of this key: one that names as many as it can is silent of the others."""
+    return len(state.keys) < MAX_KEYS or state.key(key.kid) is not None
 
 
 def is_ahead(connection: sqlite3.Connection, keys: list[Key], state: State) -> bool:

@@ -102,6 +102,13 @@ class FarBridge:
             if sealed.kid in self.known and (not sequences or sealed.sequence in sequences):
                 self.held.setdefault(sealed.kid, {})[sealed.sequence] = sealed.hash
 
+    def heard_keys(self) -> list[bytes]:
+        """Take all key requests, oldest first; the last one heard is live."""
+        raws = self.line.of(topics.KEY)
+        kids = [key_id(state.open_key_request(raw).public_key) for raw in raws]
+        self.known.update(kids)
+        return kids
+
     def heard_key(self) -> bytes:
         """Take the newest key request, as a bridge does that checks its proof."""
         request = state.open_key_request(self.line.of(topics.KEY)[-1])
@@ -172,7 +179,8 @@ class House:
             HUB, self.outbox, self.signer, self.bridge.public_key, self.clock.now, self.line.publish
         )
         renew: Callable[[], Signer] = lambda: Signer.renew(self.folder)  # noqa: E731 (a name for the reader)
-        self.hub = Hub(self.outbox, self.sealer, self.dialogue, self.clock, renew)
+        former: Callable[[], list[Signer]] = lambda: Signer.former(self.folder)  # noqa: E731 (as above)
+        self.hub = Hub(self.outbox, self.sealer, self.dialogue, self.clock, renew, former)
 
     def restart(self) -> None:
         """Power off and on; the time since boot goes on, because only the daemon ended."""

@@ -331,7 +331,7 @@ def test_hello_again_for_an_envelope_that_no_state_lists_although_states_come(ho
 
 def test_a_key_request_proves_that_the_hub_holds_the_key(house):
     house.dialogue.signer = Signer.renew(house.folder)
-    house.dialogue.ask_for_key()
+    house.dialogue.ask_for_keys([])
     assert house.line.sent[-1][0] == topics.up(HUB, topics.KEY)
     assert house.bridge.heard_key() == house.dialogue.signer.kid
 

@@ -107,3 +107,70 @@ def test_a_hub_that_cannot_read_its_head_still_says_hello(house, monkeypatch):
     house.dialogue.say_hello()
     assert len(house.line.hellos()) == said + 1
     assert house.line.hellos()[-1].head is None
+
+
+# --- keys of before ---
+
+
+def renewed(house, minute: int) -> bytes:
+    """The key is given up and its successor taken; a reading that the old one sealed never got away."""
+    house.hub.offline()
+    house.cuff(record_bytes(140 + minute, minute))
+    house.sealer.seal(online=True)
+    old = house.sealer.signer.kid
+    house.hub._give_key_up("bridge-ahead")
+    house.bridge.known.add(house.sealer.signer.kid)
+    house.outbox.set_setting("key-pending", b"")
+    return old
+
+
+def test_a_bridge_restored_from_before_two_renewals_gets_the_middle_key_and_its_envelopes(house):
+    first, middle = renewed(house, 10), renewed(house, 11)
+    live = house.sealer.signer.kid
+    house.cuff(record_bytes(150, 12))
+    house.bridge.known = {first}
+    house.hub.online()
+    house.hear()
+    assert house.bridge.heard_keys() == [middle, live], "the live one last: it is the one that stays live"
+    house.hear()
+    house.settle()
+    assert {first, middle, live} <= {one.kid for one in house.line.envelopes()}
+
+
+def test_the_live_key_is_not_asked_for_before_the_keys_that_it_retires(house):
+    first = renewed(house, 10)
+    house.hub.online()
+    house.bridge.known = set()
+    house.line.room = 1
+    house.hear()
+    house.line.room = None
+    assert house.bridge.heard_keys() == [first]
+    house.bridge.known = set()
+    house.hear()
+    assert house.bridge.heard_keys() == [first, first, house.sealer.signer.kid]
+
+
+def test_envelopes_of_an_unknown_key_do_not_fill_the_window(house):
+    house.hub.offline()
+    for minute in range(10):
+        house.cuff(record_bytes(140, 20 + minute))
+        house.sealer.seal(online=True)
+    unknown = renewed(house, 40)
+    live = house.sealer.signer.kid
+    house.cuff(record_bytes(150, 41))
+    house.sealer.seal(online=True)
+    house.bridge.known = {live}
+    house.hub.online()
+    house.hear()
+    for _ in range(3):
+        house.bridge.take()
+        house.hear()
+    sealed = house.outbox.head(live).sequence
+    assert sorted(house.bridge.held[live]) == list(range(1, sealed + 1))
+    assert unknown not in house.bridge.held or house.outbox.waiting_keys() == [unknown]
+
+
+def test_a_key_whose_envelopes_are_all_gone_is_not_held_of(house):
+    kid = house.signer.kid
+    assert house.outbox.holds_of(kid)
+    assert not house.outbox.holds_of(b"strange!")

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from gateway.wire.state import AFTER_ACTION, AFTER_TIME, NEVER, KeyState, Refusal, State
+from gateway.wire.state import AFTER_ACTION, AFTER_TIME, MAX_KEYS, NEVER, KeyState, Refusal, State
 
 DOSE = int(os.environ.get("MEETHUB_DOSE", "1"))
 
@@ -91,6 +91,18 @@ def test_an_empty_outbox_is_behind_whatever_the_bridge_holds_until_a_new_key_sea
     assert bench.outbox.apply(State(b"12345678", 1, [old], [], 0), set()).ahead
     bench.seal()
     assert not bench.outbox.apply(State(b"12345678", 2, [old], [], 0), set()).ahead
+
+
+def test_a_state_that_names_as_many_keys_as_it_can_is_silent_of_the_others(bench):
+    """A ninth key does not fit: that it is not named says nothing about its envelopes."""
+    for _ in range(3):
+        bench.seal()
+    bench.outbox.apply(bench.state(3), set())
+    others = [KeyState(bytes([n]) * 8, 0, None, [], 0) for n in range(MAX_KEYS)]
+    assert not bench.outbox.apply(State(b"12345678", 1, others, [], 0), set()).lost_accepted
+    assert bench.sendable() == []
+    bench.outbox.apply(State(b"12345678", 1, others[1:], [], 0), set())
+    assert bench.sendable() == [3, 1, 2], "a shorter one that does not name it holds nothing of it"
 
 
 # A state that says nothing new.
