@@ -5,12 +5,13 @@ Exit codes: 0 ok, 1 something is missing or did not start, 2 wrong usage.
 
 import argparse
 import json
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from gateway.simulator.process import ChainError, wait_until
 
 ENOUGH = 10
 SMOKE_WITHIN_S = 240
+LOOK_S = 0.5
 # The steps worth a line, and how they look.
 STYLES = {
     "accepted": "",
@@ -78,10 +80,9 @@ def _run(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -
 
 def _show(follow: "subprocess.Popen[str]", chain: Chain, console: Console, language: str) -> None:
     """The steps that matter of each reading as a line each, in plain words."""
-    assert follow.stdout is not None  # opened as a pipe
     delivered: dict[str, str] = {}
     confirmed = False
-    for line in follow.stdout:
+    for line in _lines(follow, chain):
         step = json.loads(line)
         at = datetime.fromisoformat(step["at"])
         if step["step"] == "delivered":
@@ -97,8 +98,27 @@ def _show(follow: "subprocess.Popen[str]", chain: Chain, console: Console, langu
             console.print(
                 f"          first reading confirmed {took:.0f} s after the start", style="bold green"
             )
-    for name in chain.dead():
-        raise ChainError(f"{name} ended; see {chain.directory / 'log' / (name + '.log')}")
+
+
+def _lines(follow: "subprocess.Popen[str]", chain: Chain) -> Iterator[str]:
+    """The lines of `follow`; ChainError as soon as a part of the chain ended by itself."""
+    assert follow.stdout is not None  # opened as a pipe
+    waiting: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read, args=(follow.stdout, waiting), daemon=True).start()
+    while True:
+        try:
+            yield waiting.get(timeout=LOOK_S)
+        except queue.Empty:
+            for name in chain.dead():
+                log = chain.directory / "log" / f"{name}.log"
+                raise ChainError(f"{name} ended by itself; its log is {log}") from None
+            if follow.poll() is not None:
+                raise ChainError("the journey of readings cannot be followed any more") from None
+
+
+def _read(lines: Iterable[str], waiting: "queue.Queue[str]") -> None:
+    for line in lines:
+        waiting.put(line)
 
 
 def _smoke(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -> int:
@@ -184,13 +204,14 @@ def _started(directory: Path, kinds: tuple[str, ...], console: Console) -> Itera
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM stops the chain as cleanly as Ctrl-C."""
+    """SIGTERM and a closed terminal stop the chain as cleanly as Ctrl-C."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGHUP, interrupt)  # the terminal was closed
     try:
         yield
     except KeyboardInterrupt:

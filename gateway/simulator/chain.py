@@ -5,20 +5,28 @@ again on that directory everything goes on where it stopped: keys, certificates,
 """
 
 import contextlib
-import fcntl
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.simulator.chain_files import Facts, only_one
 from gateway.simulator.fhir_server import FhirServer
-from gateway.simulator.process import READY_WITHIN_S, ChainError, Program, free_port, listening, wait_until
+from gateway.simulator.process import (
+    READY_WITHIN_S,
+    ChainError,
+    Program,
+    Remembered,
+    free_port,
+    listening,
+    wait_until,
+)
 
 HUB = "hub-0001"
 KINDS = ("cuff", "oximeter")
@@ -41,10 +49,14 @@ class Chain:
         self.say = say
         self.interval_s = interval_s
         self.started = datetime.now(UTC)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.facts = _Facts(self.directory / "chain.json")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ChainError(f"{self.directory} cannot be used: {error.strerror}") from None
+        self.facts = Facts(self.directory / "chain.json")
         self.fhir = FhirServer(self.directory / "pgo")
         self.programs: dict[str, Program] = {}
+        self._running = Remembered(self.directory / "processes.json")
         self._lock = contextlib.ExitStack()
 
     # Places
@@ -73,7 +85,9 @@ class Chain:
 
     def start(self) -> None:
         """Start everything; ChainError says what did not start. Stops what runs when one fails."""
-        self._lock.enter_context(_only_one(self.directory))
+        self._lock.enter_context(only_one(self.directory))
+        if left := self._running.end_all():
+            self.say("clean-up", f"ended {left} programs that an earlier chain left behind")
         try:
             with ThreadPoolExecutor() as pool:
                 beside = [pool.submit(self._start_pgo), pool.submit(self._start_street)]
@@ -92,6 +106,7 @@ class Chain:
             if name in self.programs:
                 self.programs.pop(name).stop()
         self.fhir.stop()
+        self._remember()
         self._lock.close()
 
     def quiet(self) -> None:
@@ -106,7 +121,8 @@ class Chain:
 
     def dead(self) -> list[str]:
         """Programs that ended although nobody asked them to."""
-        return [name for name, program in self.programs.items() if not program.alive()]
+        ended = [name for name, program in self.programs.items() if not program.alive()]
+        return ended if self.fhir.alive else [*ended, "PGO"]
 
     def _start_bridge_side(self) -> None:
         mqtt, service = self._port("mqtt"), self._port("service")
@@ -122,6 +138,7 @@ class Chain:
 
     def _start_pgo(self) -> None:
         self.fhir.start()
+        self._remember()
         self.say("PGO", f"an independent FHIR server: {self.fhir.base_url}")
 
     def _name_people(self) -> None:
@@ -212,9 +229,13 @@ adapter = "hci0"
     # Programs and command lines
 
     def run(self, name: str, command: list[str], ready: Callable[[], bool] | None = None) -> None:
-        program = Program(name, command, self.directory / "log" / f"{name}.log", ready)
+        program = self.programs[name] = Program(name, command, self.directory / "log" / f"{name}.log", ready)
         program.start()
-        self.programs[name] = program
+        self._remember()
+
+    def _remember(self) -> None:
+        programs = [program.process.pid for program in self.programs.values() if program.process]
+        self._running.write([*programs, *([self.fhir.pid] if self.fhir.pid else [])])
 
     def bridge(self, *words: str) -> Any:
         """Run one command of the bridge; its JSON."""
@@ -242,46 +263,11 @@ adapter = "hci0"
         return str(path)
 
 
-class _Facts:
-    """What must be the same at the next start: one small JSON file, written whole at each change."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._facts: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-
-    def __getitem__(self, name: str) -> str:
-        return self._facts[name]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._facts
-
-    def __setitem__(self, name: str, value: str) -> None:
-        self._facts[name] = value
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(self._facts, indent=1))
-        fresh.replace(self._path)
-
-    def once(self, name: str, make: Callable[[], str]) -> str:
-        """The fact of this name; made the first time."""
-        if name not in self._facts:
-            self[name] = make()
-        return self._facts[name]
-
-
 def _answer(command: list[str]) -> Any:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        shown = " ".join(command[2:5])
-        raise ChainError(f"{shown} failed:\n{done.stdout}{done.stderr}")
+        said = done.stdout + done.stderr
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            said = json.loads(done.stdout)["error"]["en"]
+        raise ChainError(f"{command[2]} {command[3]}: {said}\nTo begin anew, remove the chain's directory.")
     return json.loads(done.stdout)
-
-
-@contextlib.contextmanager
-def _only_one(directory: Path) -> Iterator[None]:
-    """Two chains on one directory would fight for its files."""
-    with (directory / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ChainError(f"A chain runs in {directory} already.") from None
-        yield

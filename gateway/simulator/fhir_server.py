@@ -33,11 +33,11 @@ class FhirServer:
         self._directory = directory
         self._absolute_references = absolute_references
         self._process: subprocess.Popen[bytes] | None = None
-        directory.mkdir(parents=True, exist_ok=True)
-        self._port = _usable_port(directory / "port")
+        self._port = 0
 
     @property
     def base_url(self) -> str:
+        """Known once it was started; the same at every start, for receivers are named by it."""
         return f"http://{HOST}:{self._port}/fhir"
 
     @property
@@ -45,8 +45,15 @@ class FhirServer:
         """The process, while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def alive(self) -> bool:
+        """False when it ended although nobody stopped it."""
+        return self._process is None or self._process.poll() is None
+
     def start(self) -> None:
         """Start and wait until it answers. FhirServerError after START_S or when it ends by itself."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._port = self._port or _usable_port(self._directory / "port")
         self._write_settings()
         with (self._directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -129,16 +136,14 @@ class FhirServer:
 
 
 def _usable_port(remembered: Path) -> int:
-    """The port of the last time when it is free, else a new one; kept in a file beside the data."""
+    """The port of the last time, or a free one the first time; kept in a file beside the data."""
     wanted = int(remembered.read_text()) if remembered.exists() else 0
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            found = int(probe.getsockname()[1])
-            remembered.write_text(str(found))
-            return found
-    raise FhirServerError("no free port")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError:
+            raise FhirServerError(f"port {wanted} of the FHIR server is in use by another program") from None
+        found = int(probe.getsockname()[1])
+    remembered.write_text(str(found))
+    return found

@@ -4,13 +4,14 @@ Readiness is systemd's own protocol (sd_notify): the daemons say READY=1 here ex
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -94,6 +95,44 @@ class Program:
 
     def tail(self, lines: int = 12) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Remembered:
+    """Which processes of a chain run, in a file: what a killed chain left behind is found by the next one.
+
+    A process is known by its number and the moment it began (proc(5), stat, field 22), so that a number that
+    was given to somebody else in the meantime is left alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, pids: Iterable[int]) -> None:
+        known = {str(pid): began for pid in pids if (began := _began(pid)) is not None}
+        self._path.write_text(json.dumps(known))
+
+    def end_all(self) -> int:
+        """End what still runs; how many that were."""
+        if not self._path.exists():
+            return 0
+        known = json.loads(self._path.read_text())
+        left = [int(pid) for pid, began in known.items() if _began(int(pid)) == began]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, number)
+            wait_until(lambda: not any(_began(pid) for pid in left), STOP_WITHIN_S / 2)
+        self._path.unlink()
+        return len(left)
+
+
+def _began(pid: int) -> str | None:
+    """When this process began, in ticks since boot; None when it does not run."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state == "Z" else fields[18]
 
 
 class _NotifySocket:
