@@ -138,7 +138,11 @@ def look(path: Path) -> sqlite3.Connection:
         raise OutboxError("outbox-missing", str(path))
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("SELECT count(*) FROM setting").fetchone()
+        try:
+            connection.execute("SELECT count(*) FROM setting").fetchone()
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise OutboxError(fault(error) or "outbox-damaged", str(error)) from error
     return connection

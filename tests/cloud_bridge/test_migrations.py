@@ -1,5 +1,6 @@
 """A migrated ledger is the schema, and what protects acknowledged rows is really switched on."""
 
+from contextlib import closing
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
@@ -29,6 +30,7 @@ def test_the_migrations_make_the_constraints_of_the_schema(each_database: Databa
         for table in metadata.tables:
             for look in ("get_pk_constraint", "get_foreign_keys", "get_unique_constraints"):
                 assert _names(getattr(there, look)(table)) == _names(getattr(wanted, look)(table))
+    made.dispose()
 
 
 def _names(found: object) -> list[tuple[object, ...]]:
@@ -43,9 +45,9 @@ def test_there_is_one_newest_revision() -> None:
 
 def test_migrating_again_keeps_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with Database.at(path).transaction() as connection:
+    with closing(Database.at(path)) as database, database.transaction() as connection:
         connection.execute(insert(households).values(id="home-1", created_ms=1))
-    with Database.at(path).reading() as connection:
+    with closing(Database.at(path)) as database, database.reading() as connection:
         assert connection.execute(select(households.c.id)).scalar_one() == "home-1"
 
 

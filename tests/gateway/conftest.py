@@ -1,10 +1,18 @@
 """Fixtures of the gateway's tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.gateway.outbox_fixtures import Bench, build_library
+
+
+@pytest.fixture(autouse=True)
+def _benches_end_with_their_test() -> Iterator[None]:
+    """A test may leave an outbox open, as a cut does; the process lets go of it all the same."""
+    yield
+    Bench.close_all()
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 import hashlib
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from gateway.outbox import Captured, Outbox
 from gateway.signer import Signer
@@ -34,6 +37,9 @@ def reading(systolic: int = 120) -> Reading:
 class Bench:
     """One outbox and its key, with shorthands for what a hub does."""
 
+    # Every outbox that was opened, so that those a test leaves as a cut would are closed when it is over.
+    opened: ClassVar[list[Outbox]] = []
+
     def __init__(self, folder: Path, limit: int = 8 * MB, seed: bytes | None = None) -> None:
         self.folder = folder
         self.limit = limit
@@ -47,7 +53,17 @@ class Bench:
         self.known: dict[int, bytes] = {}
 
     def open(self) -> Outbox:
-        return Outbox(self.path, self.limit, monotonic=lambda: self.time)
+        outbox = Outbox(self.path, self.limit, monotonic=lambda: self.time)
+        self.opened.append(outbox)
+        return outbox
+
+    @classmethod
+    def close_all(cls) -> None:
+        while cls.opened:
+            outbox = cls.opened.pop()
+            with suppress(sqlite3.ProgrammingError):  # the test closed it
+                _ = outbox._store.connection.total_changes
+                outbox.close()
 
     def reopen(self) -> Outbox:
         self.outbox.close()

@@ -332,6 +332,8 @@ def test_a_replay_gives_the_same_measurement_keys(tmp_path):
     assert keys(cut) == keys(whole)
     assert len(keys(cut)) == 2
     assert cut.outbox.counts()["captured"] == 0
+    whole.outbox.close()
+    cut.outbox.close()
 
 
 def test_a_live_reading_keeps_its_key_over_a_restart(house):

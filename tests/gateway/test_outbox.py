@@ -5,6 +5,7 @@ import os
 import secrets
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
@@ -231,5 +232,5 @@ def test_a_quiet_moment_works_the_log_into_the_database(bench):
     bench.outbox.rest()
     alone = bench.folder.with_name("alone.sqlite")
     alone.write_bytes(bench.path.read_bytes())
-    with sqlite3.connect(alone) as connection:
+    with closing(sqlite3.connect(alone)) as connection:
         assert connection.execute("SELECT count(*) FROM envelope").fetchone() == (20,)
