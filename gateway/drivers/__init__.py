@@ -6,10 +6,18 @@ from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.thermometer import Thermometer
+from gateway.drivers.weight_scale import WeightScale
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
-DRIVERS: tuple[type[Driver], ...] = (BloodPressure, HeartRate, NoninSerial, PulseOximeter, Thermometer)
+DRIVERS: tuple[type[Driver], ...] = (
+    BloodPressure,
+    HeartRate,
+    NoninSerial,
+    PulseOximeter,
+    Thermometer,
+    WeightScale,
+)
 
 
 def driver_named(name: str) -> type[Driver] | None:

@@ -16,7 +16,6 @@ _SPOT, _CONTINUOUS, _FEATURES = "2a5e", "2a5f", "2a60"
 # First byte of a spot check: what follows the two numbers. Of a continuous value: other bits, other fields.
 _HAS_TIME, _CLOCK_NOT_SET = 0x01, 0x10
 _PARTS = {"2a5e": (0x02, 0x04, 0x08), "2a5f": (0x04, 0x08, 0x10)}  # status, sensor status, amplitude index
-_FAST_AND_SLOW = (0x01, 0x02)
 
 # Measurement status.
 _ONGOING, _EARLY, _APPROVED, _FROM_MEMORY = 0x0020, 0x0040, 0x0180, 0x0200
@@ -116,7 +115,7 @@ class _Content:
         self.time: DeviceTime | None = None
         self.clock_not_set = frame.source == _SPOT and flags & _CLOCK_NOT_SET != 0
         if frame.source == _CONTINUOUS:
-            for bit in _FAST_AND_SLOW:
+            for bit in (0x01, 0x02):  # fast, slow
                 fields.take(4 if flags & bit else 0)
         elif flags & _HAS_TIME:
             self.time = fields.date_time()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "gateway" / "drivers"
 # All that any driver may ever send to a device: the acknowledgement of a stored spot check.
 MAY_ANSWER = {"nonin-serial": {b"\x06"}}
-NO_DRIVERS = {"__init__", "base", "fields", "last_valid", "nonin_packets"}
+NO_DRIVERS = {"__init__", "base", "fields", "last_valid", "nonin_packets", "scale_packets"}
 
 
 def source(name: str) -> ast.Module:
@@ -166,6 +166,17 @@ def test_every_kind_value_and_reason_of_a_driver_stands_in_the_vocabulary():
         "heart-rate",
         "energy",
         "rr-interval",
+        "bmi",
+        "body-weight",
+        "body-height",
+        "body-fat",
+        "basal-metabolism",
+        "muscle-percentage",
+        "muscle-mass",
+        "fat-free-mass",
+        "soft-lean-mass",
+        "body-water-mass",
+        "impedance",
     ):
         assert value in texts
         assert value in section("Kinds and values")

@@ -34,7 +34,14 @@ def vectors(name: str):
 
 
 def test_the_names_of_all_drivers():
-    assert driver_names() == ["blood-pressure", "heart-rate", "nonin-serial", "pulse-oximeter", "thermometer"]
+    assert driver_names() == [
+        "blood-pressure",
+        "heart-rate",
+        "nonin-serial",
+        "pulse-oximeter",
+        "thermometer",
+        "weight-scale",
+    ]
 
 
 def test_every_frozen_vector_gives_its_readings_and_errors():
@@ -44,7 +51,7 @@ def test_every_frozen_vector_gives_its_readings_and_errors():
         check(vector, answer({"driver": "nonin-serial", "stream": vector["hex"]}))
 
 
-@pytest.mark.parametrize("driver", ["heart-rate", "pulse-oximeter", "thermometer"])
+@pytest.mark.parametrize("driver", ["heart-rate", "pulse-oximeter", "thermometer", "weight-scale"])
 def test_every_frozen_vector_of_other_drivers_gives_its_readings_and_errors(driver):
     """What was read of the device stands before what it sent."""
     reads = driver_named(driver).reads

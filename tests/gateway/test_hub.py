@@ -242,6 +242,19 @@ def test_a_record_with_neither_reading_nor_error_only_answers(house):
     assert house.outbox.counts()["captured"] == 0
 
 
+@pytest.mark.parametrize("cut_after", [1, 2, 3])
+def test_a_scale_that_is_cut_between_two_packets_gives_one_composition_after_the_restart(house, cut_after):
+    packets = ["0610f000ea070304070f0002", "0610f000ea070304070f0002", "0012f0008813"]
+    house.sealer.seal = _nothing_sealed
+    house.visit("weight-scale", CUFF, "2a9c", [bytes.fromhex(p) for p in packets[:cut_after]], close=False)
+    house.restart()
+    assert house.hub.replay() == cut_after
+    (item,) = readings(house)
+    assert [frame.data.hex() for frame in item.frames] == (packets[1:] if cut_after == 3 else packets[:1])
+    assert item.reading.final == (cut_after == 3)
+    assert house.outbox.counts()["captured"] == 0
+
+
 # --- what is read of the device before its first value ---
 
 

@@ -66,8 +66,19 @@ def test_thermometer():
     check("thermometer", "thermometer")
 
 
+def test_weight_scale():
+    check("weight-scale", "weight_scale")
+
+
 def test_every_vector_has_a_name_of_its_own_and_a_source():
-    for name in ("blood_pressure", "heart_rate", "nonin_serial", "pulse_oximeter", "thermometer"):
+    for name in (
+        "blood_pressure",
+        "heart_rate",
+        "nonin_serial",
+        "pulse_oximeter",
+        "thermometer",
+        "weight_scale",
+    ):
         found = vectors(name)
         assert len({vector["name"] for vector in found}) == len(found)
         assert all(len(vector["source"]) > 10 for vector in found)
