@@ -8,14 +8,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
+from cloud_bridge import repair_commands
 from cloud_bridge.arguments import STDIN, parser
-from gateway.wire.catalogue import explain, spoken, told
+from cloud_bridge.speaking import OK, PROBLEM, UNREACHABLE, USAGE, language, now_ms, say
+from gateway.wire.catalogue import explain, told
 from gateway.wire.errors import MeethubError
-
-OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +39,7 @@ def _fail(error: MeethubError, *, as_json: bool) -> int:
         row = {"code": error.code, "who": who, "nl": dutch, "en": english, "detail": error.detail}
         print(json.dumps({"error": row}))
     else:
-        print(told(error.code, _language(), error.detail), file=sys.stderr)
+        print(told(error.code, language(), error.detail), file=sys.stderr)
     return UNREACHABLE if error.code.endswith("unreachable") else PROBLEM
 
 
@@ -94,7 +92,7 @@ def _trace(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(json.dumps(told.json()))
     else:
-        print("\n".join(told.lines(_language())))
+        print("\n".join(told.lines(language())))
     return OK if told.well else PROBLEM
 
 
@@ -118,7 +116,7 @@ def _held(chosen: argparse.Namespace) -> int:
     else:
         for row in rows:
             _, dutch, english = explain(str(row["code"]))
-            said = dutch if _language() == "nl" else english
+            said = dutch if language() == "nl" else english
             print(f"{row['reading']}  {row['since']}  {said}  → {row['who']}")
     return PROBLEM if rows else OK
 
@@ -128,9 +126,7 @@ def _follow(chosen: argparse.Namespace) -> int:
 
     with administration.opened(chosen.data) as database:
         for step in journey.follow(database, chosen.since):
-            line = (
-                json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[_language()]}"
-            )
+            line = json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[language()]}"
             print(line, flush=True)
     return OK
 
@@ -146,13 +142,13 @@ def _bind(chosen: argparse.Namespace) -> int:
             connection,
             chosen.device,
             chosen.citizen,
-            from_ms=_now_ms() if chosen.start is None else chosen.start,
-            now_ms=_now_ms(),
+            from_ms=now_ms() if chosen.start is None else chosen.start,
+            now_ms=now_ms(),
             slot=chosen.slot,
             to_ms=chosen.end,
             mode=chosen.mode,
         )
-    return _say(chosen, {"bound": chosen.device, "citizen": chosen.citizen, "readings_that_go_on": going})
+    return say(chosen, {"bound": chosen.device, "citizen": chosen.citizen, "readings_that_go_on": going})
 
 
 def _answer(chosen: argparse.Namespace) -> int:
@@ -160,9 +156,9 @@ def _answer(chosen: argparse.Namespace) -> int:
 
     with administration.changing(chosen.data) as connection:
         people_desk.answer(
-            connection, chosen.question, chosen.word, _now_ms(), citizen=chosen.citizen, by="operator"
+            connection, chosen.question, chosen.word, now_ms(), citizen=chosen.citizen, by="operator"
         )
-    return _say(chosen, {"answered": chosen.question.hex(), "word": chosen.word})
+    return say(chosen, {"answered": chosen.question.hex(), "word": chosen.word})
 
 
 def _confirm(chosen: argparse.Namespace) -> int:
@@ -170,8 +166,8 @@ def _confirm(chosen: argparse.Namespace) -> int:
 
     with administration.changing(chosen.data) as connection:
         administration.must_know_hub(connection, chosen.hub)
-        people_desk.confirm_hub(connection, chosen.hub, "operator", _now_ms())
-    return _say(chosen, {"confirmed": chosen.hub})
+        people_desk.confirm_hub(connection, chosen.hub, "operator", now_ms())
+    return say(chosen, {"confirmed": chosen.hub})
 
 
 def _setup(chosen: argparse.Namespace) -> int:
@@ -181,28 +177,28 @@ def _setup(chosen: argparse.Namespace) -> int:
     names = tuple(chosen.name) or ("localhost", chosen.host)
     with administration.changing(chosen.data, before_setup=True) as connection:
         administration.set_up(administration.Place(chosen.data), connection, ports, names)
-    return _say(chosen, {"set_up": str(chosen.data)})
+    return say(chosen, {"set_up": str(chosen.data)})
 
 
 def _household(chosen: argparse.Namespace) -> int:
     from cloud_bridge import administration
 
     with administration.changing(chosen.data) as connection:
-        return _say(chosen, {"household": administration.add_household(connection, _now_ms())})
+        return say(chosen, {"household": administration.add_household(connection, now_ms())})
 
 
 def _citizen(chosen: argparse.Namespace) -> int:
     from cloud_bridge import administration
 
     with administration.changing(chosen.data) as connection:
-        return _say(chosen, {"citizen": administration.add_citizen(connection, chosen.household)})
+        return say(chosen, {"citizen": administration.add_citizen(connection, chosen.household)})
 
 
 def _receiver(chosen: argparse.Namespace) -> int:
     from cloud_bridge import administration
 
     with administration.changing(chosen.data) as connection:
-        return _say(chosen, {"receiver": administration.add_receiver(connection, chosen.url)})
+        return say(chosen, {"receiver": administration.add_receiver(connection, chosen.url)})
 
 
 def _link(chosen: argparse.Namespace) -> int:
@@ -210,9 +206,9 @@ def _link(chosen: argparse.Namespace) -> int:
 
     with administration.changing(chosen.data) as connection:
         words = (chosen.citizen, chosen.receiver, chosen.patient)
-        going = people_desk.link(connection, *words, _now_ms())
+        going = people_desk.link(connection, *words, now_ms())
     facts = {"linked": chosen.citizen, "receiver": chosen.receiver}
-    return _say(chosen, facts | {"readings_that_go_on": going})
+    return say(chosen, facts | {"readings_that_go_on": going})
 
 
 def _enrol(chosen: argparse.Namespace) -> int:
@@ -224,24 +220,8 @@ def _enrol(chosen: argparse.Namespace) -> int:
         raise administration.AdministrationError("request-unreadable", type(error).__name__) from None
     with administration.changing(chosen.data) as connection:
         place = administration.Place(chosen.data)
-        answer = administration.enrol(place, connection, request, chosen.household, _now_ms())
-    return _say(chosen, answer)
-
-
-# What the commands share
-
-
-def _say(chosen: argparse.Namespace, facts: dict[str, Any]) -> int:
-    print(json.dumps(facts) if chosen.json else "\n".join(f"{name}: {fact}" for name, fact in facts.items()))
-    return OK
-
-
-def _language() -> str:
-    return spoken(dict(os.environ))
-
-
-def _now_ms() -> int:
-    return int(datetime.now(UTC).timestamp() * 1000)
+        answer = administration.enrol(place, connection, request, chosen.household, now_ms())
+    return say(chosen, answer)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -261,6 +241,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "receiver": _receiver,
     "link": _link,
     "enrol": _enrol,
+    **repair_commands.COMMANDS,
 }
 
 if __name__ == "__main__":

@@ -82,8 +82,45 @@ def parser() -> argparse.ArgumentParser:
         "Print each step of each reading as it happens.",
         ("--since", {"type": _moment, "help": "begin with the steps since then"}),
     )
+    _add_repair(commands)
     _add_administration(add)
     return commands.parser
+
+
+def _add_repair(commands: _Commands) -> None:
+    must: dict[str, Any] = {"required": True}
+    add = commands.add
+    add(
+        "retry",
+        "Deliver again what a receiver refused of a reading, after its cause is mended.",
+        ("reading", {"help": "the short measurement key (12 hex digits)"}),
+    )
+    add(
+        "quarantine",
+        "List the messages that are kept aside, and who must act.",
+        ("--hub", {"help": "hub id"}),
+    )
+    add(
+        "replay",
+        "Take in once more what is kept aside, after its cause is mended.",
+        ("number", {"type": int, "help": "as `quarantine` shows it"}),
+    )
+    add(
+        "unbind",
+        "Say that a device measures a citizen no longer. What is not delivered yet is decided again.",
+        ("--device", {**must, "help": "identity (meethub-gateway devices)"}),
+        ("--citizen", {**must, "help": "pseudonym"}),
+        ("--at", {"type": _moment, "help": "since when; default: now"}),
+    )
+    add(
+        "suspend",
+        "Keep what a hub sends and deliver nothing of it, until `confirm`.",
+        ("hub", {"help": "hub id"}),
+    )
+    add("revoke", "Put a hub out of use for good, with its key and certificates; or one certificate.")
+    what = commands.commands.choices["revoke"].add_mutually_exclusive_group(required=True)
+    what.add_argument("hub", nargs="?", help="hub id")
+    what.add_argument("--certificate", type=bytes.fromhex, help="its SHA-256 fingerprint, in hex")
 
 
 def _add_administration(add: Callable[..., None]) -> None:

@@ -143,7 +143,7 @@ class Journey:
 
 def trace(connection: Connection, reading: str) -> Journey:
     """The journey of the reading with this measurement key: 12 hex digits or more of it. JourneyError."""
-    row = _find(connection, reading)
+    row = find(connection, reading)
     steps = connection.execute(
         select(journey).where(journey.c.measurement == row.id).order_by(journey.c.at_ms, journey.c.id)
     )
@@ -197,7 +197,8 @@ def news(connection: Connection, after: int) -> list[tuple[int, dict[str, object
     return told
 
 
-def _find(connection: Connection, reading: str) -> Row[Any]:
+def find(connection: Connection, reading: str) -> Row[Any]:
+    """The measurement with this key: 12 hex digits or more of it. JourneyError when there is none."""
     try:
         start = bytes.fromhex(reading)
     except ValueError:

@@ -33,6 +33,16 @@ def bind(  # noqa: PLR0913 (what a binding says)
     return _decide_again(connection, household, device, now_ms)
 
 
+def unbind(connection: Connection, device: str, citizen: str, to_ms: int, now_ms: int) -> int:
+    """Say that a device measures this citizen no longer from then on; how many readings now wait instead.
+
+    BindingError when it did not then. What was delivered stays.
+    """
+    household = _household(connection, citizen)
+    bindings.unbind(connection, household, device, citizen, to_ms)
+    return -_decide_again(connection, household, device, now_ms)
+
+
 def link(connection: Connection, citizen: str, receiver: str, patient: str, now_ms: int) -> int:
     """This citizen's readings go to this receiver as well, also those that wait; how many now begin to go.
 

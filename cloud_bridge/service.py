@@ -4,8 +4,9 @@ import signal
 import threading
 from pathlib import Path
 
+from cloud_bridge import repair
 from cloud_bridge.administration import Place, opened
-from cloud_bridge.bridge import Bridge
+from cloud_bridge.bridge import Bridge, now_ms
 from cloud_bridge.intake import IntakeSettings
 from cloud_bridge.ledger.database import Database
 from cloud_bridge.notify import log_to_stderr, notify
@@ -21,6 +22,7 @@ def serve(directory: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     with opened(directory) as database:
         database.migrate()
+        repair.read_again(database, now_ms())
     database = Database(place.database)
     bridge = Bridge(directory, database, _mqtt(place, settings))
     bridge.start()

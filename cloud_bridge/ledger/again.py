@@ -6,9 +6,11 @@ from cloud_bridge.ledger import quarantine
 from cloud_bridge.ledger.database import Database
 from cloud_bridge.ledger.disclosed import PENDING
 from cloud_bridge.ledger.envelopes import Ledger
-from cloud_bridge.ledger.taken import Message, Taken
+from cloud_bridge.ledger.taken import ACCEPTED, Message, Taken
 from cloud_bridge.schema import disclosures, envelopes, hub_keys
-from gateway.wire.envelope import VERSION, message
+from gateway.wire import topics
+from gateway.wire.envelope import VERSION
+from gateway.wire.envelope import message as upward
 from gateway.wire.errors import MeethubError
 
 
@@ -27,8 +29,15 @@ def replay(database: Database, ledger: Ledger, number: int, now_ms: int) -> Take
             hub, raw = _rebuilt(connection, _envelope_of(connection, kept.disclosure))
         if raw is None:
             raise AgainError("quarantine-bytes-gone")
-        quarantine.finished(connection, [Message(hub, kept.topic, raw, now_ms).digest])
-    return ledger.take(hub, raw, now_ms)
+        message = Message(hub, kept.topic, raw, now_ms)
+        quarantine.finished(connection, [message.digest])
+    if kept.topic != topics.up(hub, topics.KEY):
+        return ledger.take(hub, raw, now_ms)
+    taken = ledger.take_key(hub, raw, now_ms)
+    if taken.outcome == ACCEPTED:
+        with database.transaction() as connection:
+            quarantine.release(connection, hub, message.digest, ACCEPTED, now_ms)
+    return taken
 
 
 def take_unread(database: Database, ledger: Ledger, now_ms: int) -> list[Taken]:
@@ -60,4 +69,4 @@ def _rebuilt(connection: Connection, envelope: int) -> tuple[str, bytes]:
     ).one()
     parts = select(disclosures.c.data).where(disclosures.c.envelope == envelope)
     data = [part.data for part in connection.execute(parts.order_by(disclosures.c.position))]
-    return row.hub, message(bytes(row.signed), data)
+    return row.hub, upward(bytes(row.signed), data)

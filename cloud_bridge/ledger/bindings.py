@@ -11,7 +11,10 @@ from gateway.wire.errors import MeethubError
 
 
 class BindingError(MeethubError):
-    """A binding that cannot be; codes citizen-unknown, mode-unknown, slot-unfit, period-unfit."""
+    """A binding that cannot be.
+
+    Codes: citizen-unknown, mode-unknown, slot-unfit, period-unfit, binding-unknown.
+    """
 
 
 def bind(  # noqa: PLR0913 (what a binding says)
@@ -50,10 +53,14 @@ def bind(  # noqa: PLR0913 (what a binding says)
 
 
 def unbind(connection: Connection, household: str, device: str, citizen: str, to_ms: int) -> None:
-    """This device measures this citizen no longer."""
+    """This device measures this citizen no longer from then on; BindingError when it did not then.
+
+    What is not settled of the device is to be decided again by the caller (deciding.again).
+    """
     mine = and_(bindings.c.household == household, bindings.c.device == device, bindings.c.citizen == citizen)
     running = or_(bindings.c.to_ms.is_(None), bindings.c.to_ms > to_ms)
-    connection.execute(update(bindings).where(mine, running).values(to_ms=to_ms))
+    if connection.execute(update(bindings).where(mine, running).values(to_ms=to_ms)).rowcount == 0:
+        raise BindingError("binding-unknown")
 
 
 def of_device(connection: Connection, household: str, device: str) -> list[Binding]:

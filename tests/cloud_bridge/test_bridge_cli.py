@@ -32,6 +32,7 @@ SCRIPT = str(Path(sys.executable).with_name("meethub-bridge"))
 COMMANDS = (
     *("run", "callout", "verify", "trace", "map", "held", "bind", "answer", "confirm", "follow"),
     *("setup", "household", "citizen", "receiver", "link", "enrol"),
+    *("retry", "quarantine", "replay", "unbind", "suspend", "revoke"),
 )
 # Each command that needs a bridge, with words that are right otherwise.
 NEEDING = {
@@ -49,6 +50,12 @@ NEEDING = {
     "receiver": ("--url", "https://pgo.example.org/fhir"),
     "link": ("--citizen", "c", "--receiver", "r", "--patient", "Patient/1"),
     "enrol": ("FILE", "--household", "h"),
+    "retry": ("0123456789ab",),
+    "quarantine": (),
+    "replay": ("1",),
+    "unbind": ("--device", "d", "--citizen", "c"),
+    "suspend": ("hub-1",),
+    "revoke": ("hub-1",),
 }
 ARRIVED_MS = 1_900_000_000_000
 
@@ -170,6 +177,10 @@ def test_every_command_explains_itself(run, name):
         ("setup", "--mqtt-port", "65536"),
         ("setup", "--mqtt-port", "-1"),
         ("answer", "no-hex", "same"),
+        ("revoke",),
+        ("revoke", "hub-1", "--certificate", "00"),
+        ("revoke", "--certificate", "no-hex"),
+        ("replay", "first"),
         ("map", "--render", "stu3"),
         ("map", "/no/such/file"),
     ],
@@ -606,6 +617,89 @@ def test_a_pipe_that_closes_early_ends_quietly(arrived):
     assert process.wait(30) in (OK, PROBLEM)
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+# --- what went wrong ---
+
+
+def rows_of(office, sql):
+    with sqlite3.connect(office.ledger) as ledger:
+        rows = ledger.execute(sql).fetchall()
+    ledger.close()
+    return rows
+
+
+def change(office, sql):
+    with sqlite3.connect(office.ledger) as ledger:
+        ledger.execute(sql)
+    ledger.close()
+
+
+def failed(done):
+    return json.loads(done[1])["error"]["code"]
+
+
+def test_what_is_kept_aside_is_listed_and_taken_in_when_its_cause_is_mended(run, office, envelopes):
+    kid = office.house.signer.kid.hex()
+    change(office, f"UPDATE hub_keys SET status = 'revoked' WHERE kid = x'{kid}'")
+    office.take(envelopes[:1])
+    code, out, _ = run("quarantine", "--json", "--data", office.data)
+    (row,) = json.loads(out.splitlines()[-1])
+    assert (code, row["code"], row["who"]) == (PROBLEM, "key-revoked", "operator")
+    assert CODES["key-revoked"][2] in run("quarantine", "--data", office.data, "--hub", HUB)[1]
+    assert run("quarantine", "--data", office.data, "--hub", "hub-9")[:2] == (OK, "")
+    replay = ("replay", "--json", "--data", office.data)
+    assert failed(run(*replay, row["number"])) == "key-revoked"
+    change(office, f"UPDATE hub_keys SET status = 'live' WHERE kid = x'{kid}'")
+    assert answer(run(*replay, row["number"]))["taken"] == "accepted"
+    assert run("quarantine", "--data", office.data)[:2] == (OK, "")
+    assert failed(run(*replay, 99)) == "quarantine-unknown"
+
+
+def test_a_reading_that_was_refused_is_tried_again(run, arrived):
+    test_binding_the_device_lets_its_readings_go_on(run, arrived)
+    change(arrived, "UPDATE deliveries SET status = 'refused', code = 'receiver-refused'")
+    reading = json.loads(run("held", "--json", "--data", arrived.data)[1])[0]["reading"]
+    retry = ("retry", "--json", "--data", arrived.data)
+    assert answer(run(*retry, reading))["resources_tried_again"] == 1
+    assert answer(run(*retry, reading))["resources_tried_again"] == 0
+    assert sorted(rows_of(arrived, "SELECT status FROM deliveries")) == [("refused",), ("waiting",)]
+    assert failed(run(*retry, "000000000000")) == "reading-unknown"
+
+
+def test_unbinding_a_device_lets_its_readings_wait(run, arrived):
+    test_binding_the_device_lets_its_readings_go_on(run, arrived)
+    ((citizen,),) = rows_of(arrived, "SELECT id FROM citizens")
+    unbind = ("unbind", "--json", "--data", arrived.data, "--device", CUFF.identity, "--citizen", citizen)
+    assert answer(run(*unbind, "--at", "2026-01-01T00:00:00+00:00"))["readings_that_wait"] == 2
+    assert failed(run(*unbind, "--at", "2026-01-01T00:00:00+00:00")) == "binding-unknown"
+
+
+def test_a_suspended_hub_waits_for_its_confirmation(run, office, envelopes):
+    assert answer(run("suspend", "--json", "--data", office.data, HUB))
+    office.take(envelopes)
+    held = {row["code"] for row in json.loads(run("held", "--json", "--data", office.data)[1])}
+    assert held == {"key-forked"}
+    assert answer(run("confirm", "--json", "--data", office.data, HUB))
+    held = {row["code"] for row in json.loads(run("held", "--json", "--data", office.data)[1])}
+    assert held == {"no-binding"}
+    assert failed(run("suspend", "--json", "--data", office.data, "hub-9")) == "hub-unknown"
+
+
+def test_a_revoked_hub_counts_no_more(run, office):
+    assert answer(run("revoke", "--json", "--data", office.data, HUB))["revoked"] == HUB
+    assert rows_of(office, "SELECT status FROM hubs") == [("revoked",)]
+    assert not rows_of(office, "SELECT * FROM certificates WHERE role = 'hub' AND revoked_ms IS NULL")
+    assert failed(run("revoke", "--json", "--data", office.data, "hub-9")) == "hub-unknown"
+
+
+def test_one_certificate_is_revoked_alone(run, office):
+    query = "SELECT lower(hex(fingerprint)) FROM certificates WHERE role = 'hub' AND revoked_ms IS NULL"
+    ((fingerprint,),) = rows_of(office, query)
+    revoke = ("revoke", "--json", "--data", office.data, "--certificate")
+    assert answer(run(*revoke, fingerprint))["revoked"] == fingerprint
+    assert (rows_of(office, query), rows_of(office, "SELECT status FROM hubs")) == ([], [("active",)])
+    assert failed(run(*revoke, "00" * 32)) == "unknown-name"
 
 
 # --- the daemons ---

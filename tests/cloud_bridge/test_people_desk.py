@@ -7,8 +7,21 @@ from cloud_bridge import people_desk
 from cloud_bridge.administration import AdministrationError
 from cloud_bridge.deliver import Deliverer
 from cloud_bridge.fhir.answers import Delivered
+from cloud_bridge.ledger.bindings import BindingError
 from cloud_bridge.schema import citizen_receivers, deliveries
-from tests.cloud_bridge.people_fixtures import ANNA, BERT, DAY, MINUTE, PGO, START, Meter, Street, cuff_frame
+from tests.cloud_bridge.people_fixtures import (
+    ANNA,
+    BERT,
+    CUFF,
+    DAY,
+    HOUR,
+    MINUTE,
+    PGO,
+    START,
+    Meter,
+    Street,
+    cuff_frame,
+)
 
 LATER = START + DAY
 
@@ -76,3 +89,29 @@ def test_a_receiver_of_one_citizen_lets_nothing_of_another_go(street):
 def test_nobody_is_linked_who_does_not_exist(street):
     with pytest.raises(AdministrationError, match="unknown-name"):
         link(street, "citizen-carla", PGO)
+
+
+def unbind(street, citizen, at_ms):
+    with street.within() as connection:
+        return people_desk.unbind(connection, CUFF, citizen, at_ms, LATER)
+
+
+def test_what_was_measured_after_an_unbinding_waits_and_what_came_before_goes(street):
+    read(street, 0)
+    read(street, 10)
+    assert unbind(street, ANNA, START + 5 * MINUTE) == 1
+    assert (street.statuses(), len(street.open_codes())) == (["due", "held"], 1)
+    Deliverer(street.database, connect=lambda _: Takes()).deliver_once(LATER)
+    assert street.statuses() == ["delivered", "held"]
+
+
+def test_nothing_that_was_due_goes_after_an_unbinding_in_the_past(street):
+    read(street)
+    assert unbind(street, ANNA, START - HOUR) == 1
+    assert Deliverer(street.database, connect=lambda _: Takes()).deliver_once(LATER) == 0
+
+
+@pytest.mark.parametrize("citizen", [BERT, "citizen-carla"])
+def test_only_what_is_bound_can_be_unbound(street, citizen):
+    with pytest.raises(BindingError, match=r"binding-unknown|citizen-unknown"):
+        unbind(street, citizen, START)
