@@ -48,7 +48,11 @@ class Outbox:
         self._bridge = BridgeTime(monotonic)
         self._heads = Heads(path)
         self._store = Store(path, limit_bytes, self._heads.in_order, self._load, self._free_batch)
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self._store.close()
+            raise
 
     @staticmethod
     def look(path: Path) -> Look:

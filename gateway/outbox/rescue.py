@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,12 +54,8 @@ def rescue(path: Path, remembered: Sequence[Key]) -> None:
     fresh = _beside(path, "rescuing")
     fresh.unlink(missing_ok=True)
     os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY, 0o600))
-    connection, images = connect(fresh), Images(path)
-    try:
+    with closing(Images(path)) as images, closing(connect(fresh)) as connection:
         _fill(connection, images, remembered)
-    finally:
-        images.close()
-        connection.close()
     sync(fresh)
     fresh.rename(_beside(path, "rescued"))
     sync(path.parent)
@@ -210,6 +207,8 @@ def _settle_keys(
         for low, high in lost:
             query = "DELETE FROM known WHERE kid = ? AND sequence BETWEEN ? AND ?"
             connection.execute(query, (kid, low, high))
+        if not known:  # whether the bridge holds these very envelopes is not certain either: each goes again
+            connection.execute("UPDATE envelope SET sent = 0 WHERE kid = ? AND accepted = 0", (kid,))
         yield replace(key, absent=join(absent, key.freed), burnt=key.burnt or not known)
 
 
