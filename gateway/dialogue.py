@@ -20,6 +20,10 @@ from gateway.wire.state import NONCE_SIZE, Hello, KeyRequest, State, external_aa
 
 WINDOW = 8
 PATIENCE_MS = 60_000
+# A state that came so long after the hello says what time it was, not what time it is.
+PROMPT_MS = 30_000
+# A crystal drifts some seconds a day: so often a hello asks for the time, if for nothing else.
+HELLO_EVERY_MS = 24 * 3600 * 1000
 
 log = structlog.get_logger()
 
@@ -124,6 +128,10 @@ class Dialogue:
         self._forget_answered(state)
         return effect
 
+    def was_prompt(self) -> bool:
+        """Whether the newest state came so soon after our hello that its bridge time is the time now."""
+        return self._heard_ms - self._hello_ms <= PROMPT_MS
+
     def _wait_until(self, state: State) -> int:
         """`not before T` on our own clock: bridge time now is in the same message."""
         if state.not_before_ms is None:
@@ -159,6 +167,8 @@ class Dialogue:
     def _overdue(self, now_ms: int) -> bool:
         if now_ms - self._hello_ms < PATIENCE_MS:
             return False
+        if now_ms - self._hello_ms >= HELLO_EVERY_MS:
+            return True
         waiting = any(now_ms - sent.at_ms >= PATIENCE_MS for sent in self._in_flight.values())
         silent = now_ms - self._heard_ms >= PATIENCE_MS
         return waiting or (silent and self._outbox.unaccepted() > 0)

@@ -218,7 +218,8 @@ class Hub:
         self._seal_now()
 
     def _act(self, state: State, effect: Effect) -> None:
-        self.clock.anchor(state.bridge_ms)
+        if self.dialogue.was_prompt():
+            self.clock.anchor(state.bridge_ms)
         log.info("state", counter=state.counter, accepted=effect.accepted)
         if effect.lost_accepted:
             log.warning("bridge-lost-envelopes")

@@ -670,3 +670,32 @@ def test_bridge_time_becomes_the_hubs_time(house):
     assert house.clock.now().quality == "bridge"
     house.later(2)
     assert house.clock.now().wall_ms == house.bridge.ms + 2000
+
+
+def test_a_state_that_came_late_is_no_clock(house):
+    """Held up on its way for an hour: its bridge time would set the hub an hour back."""
+    house.hub.online()
+    house.later(3600)
+    house.know()
+    house.hub.state_arrived(house.bridge.state())
+    assert house.clock.now().wall_ms is None
+    house.hub.online()
+    house.later(29)
+    house.hub.state_arrived(house.bridge.state())
+    assert house.clock.now().wall_ms == house.bridge.ms
+    late = house.bridge.state()
+    house.later(3600)
+    house.hub.state_arrived(late)
+    assert house.clock.now().wall_ms == house.bridge.ms + 3600_000, "the earlier one stands"
+
+
+def test_the_bridge_is_asked_for_the_time_once_a_day(house):
+    house.online()
+    house.settle()
+    said = len(house.line.hellos())
+    house.later(23 * 3600)
+    house.hub.tick()
+    assert len(house.line.hellos()) == said
+    house.later(3600)
+    house.hub.tick()
+    assert len(house.line.hellos()) == said + 1
