@@ -8,6 +8,8 @@ from gateway.outbox.rows import Effect, Key, Ranges, common, join, subtract
 from gateway.outbox.schema import ERASED, write_key
 from gateway.wire.state import MAX_KEYS, NEVER, KeyState, Refusal, State
 
+KEY_FORKED = "key-forked"
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -37,9 +39,16 @@ def apply_state(
     connection: sqlite3.Connection, keys: list[Key], state: State, sent: set[tuple[bytes, int]]
 ) -> Applied:
     """Carry a state out within the caller's transaction. Writes nothing where it says nothing new."""
-    _mark_sent(connection, sent)
     ahead = is_ahead(connection, keys, state)
     burnt = [*keys[:-1], replace(keys[-1], burnt=True)] if ahead and keys else keys
+    for key in keys:
+        if key.burnt:
+            _keep_unproven(connection, key, state.key(key.kid))
+    _mark_sent(connection, sent)
+    if (
+        ahead and keys and not keys[-1].burnt
+    ):  # what the bridge holds may be another branch: ours goes once more
+        connection.execute("UPDATE envelope SET sent = 0 WHERE kid = ? AND accepted = 0", (keys[-1].kid,))
     told = {key.kid for key in burnt if _is_told(key, state)}
     accepted = sum(_accept(connection, key, state) for key in burnt if key.kid in told)
     after = [_counted(key, state.key(key.kid)) if key.kid in told else key for key in burnt]
@@ -94,8 +103,8 @@ def _covered(held: KeyState | None) -> Ranges:
 def _accept(connection: sqlite3.Connection, key: Key, state: State) -> int:
     """What is listed is accepted, what is not listed (any more) is to be sent again; how many are new.
 
-    Of a burnt key the bridge may hold other envelopes under the same numbers: one that never left this hub
-    is not among them, whatever is listed.
+    Of a burnt key the bridge may hold other envelopes under the same numbers: only what the hash in the state
+    proves is newly accepted.
     """
     covered = _covered(state.key(key.kid))
     query = (
@@ -109,8 +118,32 @@ def _accept(connection: sqlite3.Connection, key: Key, state: State) -> int:
         " WHERE accepted = 0 AND kid = ? AND sequence BETWEEN ? AND ?"
     )
     if key.burnt:
-        query += " AND sent = 1"
+        covered = _proven(connection, key, state.key(key.kid))
     return sum(connection.execute(query, (key.kid, low, high)).rowcount for low, high in covered)
+
+
+def _proven(connection: sqlite3.Connection, key: Key, held: KeyState | None) -> Ranges:
+    """What the bridge surely holds of this chain: its last hash is ours, and each names the one before."""
+    if held is None or held.last is None:
+        return ()
+    query = "SELECT 1 FROM envelope WHERE kid = ? AND sequence = ? AND hash = ?"
+    ours = connection.execute(query, (key.kid, held.contiguous, held.last)).fetchone()
+    at_head = (held.contiguous, held.last) == (key.sequence, key.hash)
+    return ((1, held.contiguous),) if ours or at_head else ()
+
+
+def _keep_unproven(connection: sqlite3.Connection, key: Key, held: KeyState | None) -> None:
+    """A burnt key's envelope that was sent since and is listed, perhaps for another: kept, out of the way.
+
+    Sending it for ever would prove no more; freeing it could lose the only copy.
+    """
+    proven = _proven(connection, key, held)
+    query = (
+        "UPDATE envelope INDEXED BY unaccepted SET code = ?, retry = ? WHERE accepted = 0 AND sent = 1"
+        " AND code IS NULL AND kid = ? AND sequence BETWEEN ? AND ?"
+    )
+    for low, high in subtract(_covered(held), proven):
+        connection.execute(query, (KEY_FORKED, NEVER, key.kid, low, high))
 
 
 def _counted(key: Key, held: KeyState | None) -> Key:

@@ -105,6 +105,48 @@ def test_a_state_that_names_as_many_keys_as_it_can_is_silent_of_the_others(bench
     assert bench.sendable() == [3, 1, 2], "a shorter one that does not name it holds nothing of it"
 
 
+# A key whose head went back: the bridge may hold another envelope under the same number.
+
+
+def burnt_bench(bench):
+    """Sealed 1 to 3 and accepted, then the key is burnt: the bridge has four; then 4 of our own branch."""
+    for _ in range(4):
+        bench.seal()
+    place = {(bench.signer.kid, 4)}
+    assert bench.outbox.apply(bench.state(4, last=b"x" * 32), place).ahead
+    return bench
+
+
+def test_on_its_way_when_the_key_was_burnt_is_not_accepted_for_another_branch(bench):
+    burnt_bench(bench)
+    assert bench.outbox.counts()["accepted"] == 0
+    assert bench.sendable() == [4, 1, 2, 3], "it goes as the other branch"
+
+
+def test_another_branch_is_sent_again_and_then_kept_out_of_the_way(bench):
+    burnt_bench(bench)
+    sent = {(bench.signer.kid, sequence) for sequence in range(1, 5)}
+    bench.outbox.apply(bench.state(4, last=b"x" * 32), sent)
+    assert bench.sendable() == [4, 1, 2, 3]
+    bench.outbox.apply(bench.state(4, last=b"x" * 32), sent)
+    assert bench.sendable() == []
+    counts = bench.reopen().counts()
+    assert (counts["accepted"], counts["quarantined"]) == (0, 4)
+    assert bench.outbox.make_room() == 0
+
+
+def test_of_a_burnt_key_what_the_hash_proves_is_accepted(bench):
+    burnt_bench(bench)
+    assert bench.outbox.apply(bench.state(3), set()).accepted == 3
+    assert bench.sendable() == [4]
+    assert bench.outbox.apply(bench.state(4), set()).accepted == 1
+
+
+def test_a_range_proves_nothing_of_a_burnt_key(bench):
+    burnt_bench(bench)
+    assert bench.outbox.apply(bench.state(2, (4, 4)), {(bench.signer.kid, 4)}).accepted == 2
+
+
 # A state that says nothing new.
 
 
