@@ -101,7 +101,14 @@ class Registry:
         live = and_(hub_keys.c.hub == hub, hub_keys.c.status == LIVE)
         self._connection.execute(update(hub_keys).where(live).values(status=RETIRED, since_ms=now_ms))
         self._connection.execute(
-            insert(hub_keys).values(kid=kid, hub=hub, public_key=public_key, status=LIVE, since_ms=now_ms)
+            insert(hub_keys).values(
+                kid=kid,
+                hub=hub,
+                public_key=public_key,
+                status=LIVE,
+                since_ms=now_ms,
+                registered_ms=now_ms,
+            )
         )
 
     def mark_key(self, kid: bytes, status: str, now_ms: int) -> None:

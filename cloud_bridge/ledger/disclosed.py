@@ -178,7 +178,7 @@ def _lost(connection: Connection, taken: TakenItem, lost: Lost) -> None:
     kid, sequence, position = lost.envelope or (None, None, None)
     if kid is not None and sequence is not None:
         owner = connection.execute(select(hub_keys.c.hub).where(hub_keys.c.kid == kid)).scalar()
-        if owner != taken.hub:
+        if owner not in (None, taken.hub):  # none: a key that this bridge has not heard of yet
             raise WireError("lost-foreign")
         if position is None:
             chain.lost(connection, kid, sequence, taken.arrived_ms)

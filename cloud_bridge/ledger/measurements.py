@@ -16,6 +16,7 @@ from cloud_bridge.ledger import (
     holds,
     journey_log,
     records,
+    succession,
     wishes,
 )
 from cloud_bridge.ledger.recognition import (
@@ -56,11 +57,12 @@ def take_item(connection: Connection, taken: TakenItem) -> None:
 
 
 def go_on(connection: Connection, kid: bytes, now_ms: int) -> None:
-    """Decide again about what waited for statements of this key, in its order, as far as they are there."""
-    while (first := holds.first_in_line(connection, kid)) is not None:
-        deciding.decide(connection, first, now_ms)
-        if holds.first_in_line(connection, kid) == first:
-            return
+    """Decide again about what waited for statements of this key's hub, in its order, as far as they came."""
+    for one in succession.of_one_hub(connection, kid):
+        while (first := holds.first_in_line(connection, one)) is not None:
+            deciding.decide(connection, first, now_ms)
+            if holds.first_in_line(connection, one) == first:
+                break
 
 
 def hold_forked(connection: Connection, kid: bytes, sequence: int) -> None:

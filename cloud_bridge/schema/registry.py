@@ -17,7 +17,9 @@ hubs = Table(
 )
 # status: live | retired | forked | revoked; a hub has at most one live key. household: where the hub stood
 # when the key was registered: what the key sealed stays that household's when the hub moves to another one
-# (null: the hub has not moved since). named_by, named_at: the key and the place of the item that named it.
+# (null: the hub has not moved since).
+# since_ms: of its status; registered_ms never changes. named_by, named_at: key and place of the item that
+# named it.
 hub_keys = Table(
     "hub_keys",
     metadata,
@@ -27,6 +29,7 @@ hub_keys = Table(
     octets("public_key"),
     text("status"),
     ms("since_ms"),
+    ms("registered_ms"),
     octets("named_by", nullable=True),
     number("named_at", nullable=True),
     Index(None, "hub"),

@@ -102,6 +102,7 @@ class Chain:
     last: bytes | None = None
     statements: int = 0
     sealed: list[Sealed] = field(default_factory=list)
+    reason: str = "first-key"
 
     @property
     def kid(self) -> bytes:
@@ -125,7 +126,7 @@ class Chain:
         contents = Contents(
             self.sequence,
             link,
-            None if link else "first-key",
+            None if link else self.reason,
             moment(self.sequence),
             self.statements,
             [digest(data) for data in disclosures],

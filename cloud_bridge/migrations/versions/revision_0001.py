@@ -190,6 +190,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("registered_ms", sa.BigInteger(), nullable=False),
         sa.Column("named_by", sa.LargeBinary(), nullable=True),
         sa.Column("named_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["household"], ["households.id"], name=op.f("fk_hub_keys_household")),
