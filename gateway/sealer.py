@@ -44,6 +44,8 @@ from gateway.wire.records import MAX_FRAMES, whole_of
 PER_DISCLOSURE, PER_ENVELOPE = 40, 256
 FIRST, HEAD_UNREADABLE = "first", "head-unreadable"
 UNSEALABLE = "record-unsealable"
+# Of a damaged row not even the device can be trusted.
+UNKNOWN_DEVICE = "unknown"
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -132,7 +134,7 @@ class Sealer:
         return self._seal_items([item])
 
     def report_damage(self) -> int:
-        """Tell the bridge what the outbox cannot supply any more; how many envelopes and disclosures."""
+        """Tell the bridge of envelopes, disclosures and captures that the outbox lost; how many."""
         envelopes = self._outbox.unreported_damage()
         for group in _groups(envelopes):
             self._seal_items([Lost((kid, sequence, None), None, 1, "unreadable") for kid, sequence in group])
@@ -145,7 +147,11 @@ class Sealer:
             )
             for kid, sequence, index, _ in some:
                 self._outbox.part_reported(kid, sequence, index)
-        return len(envelopes) + len(parts)
+        captures = self._outbox.damaged_captures()
+        if captures:
+            self._seal_items([Lost(None, UNKNOWN_DEVICE, captures, "unreadable")])
+            self._outbox.damaged_captures_reported()
+        return len(envelopes) + len(parts) + captures
 
     def forget_known(self) -> None:
         """From here on no record counts as sealed before, whatever its key."""

@@ -9,6 +9,7 @@ and in memory, and a key that ever sealed is listed in a file beside, so that no
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -93,12 +94,22 @@ class Outbox:
         return captured
 
     def captured(self) -> list[Captured]:
-        """What is durable and not sealed yet, oldest first. Rows that do not prove themselves are dropped."""
+        """What is durable and not sealed yet, oldest first. Damaged rows are kept aside and counted."""
         good, bad = self._store.read(captures.read)
         if bad:
-            log.error("captures-unreadable", rows=bad)
-            self.release(bad)
+            log.error("captures-unreadable", rows=[row for row, _ in bad])
+            with suppress(OutboxError, OSError):  # else they stay, and the next start tries again
+                captures.keep_aside(self._store.path, bad)
+                self._store.run(lambda connection: captures.drop_damaged(connection, bad))
         return good
+
+    def damaged_captures(self) -> int:
+        """Captured rows that were damaged and that the bridge was not told of."""
+        return self._store.read(captures.damaged)
+
+    def damaged_captures_reported(self) -> None:
+        """The *lost* item for them is sealed."""
+        self.set_setting(captures.DAMAGED, b"0")
 
     def release(self, rows: list[int]) -> None:
         """Captured rows that give no reading: intermediate frames, a measurement that was sealed before."""

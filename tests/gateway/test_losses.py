@@ -120,3 +120,37 @@ def test_one_record_that_is_not_stored_does_not_take_the_next_of_its_stream(hous
     values = [item.reading.json()["values"][0]["value"] for item in said(house, ReadingItem)]
     assert values == ["97"]
     assert [item.count for item in said(house, Lost)] == [1]
+
+
+def test_a_damaged_capture_is_kept_aside_and_told(house):
+    house.sealer.seal = lambda **_: 0
+    house.cuff(record_bytes(120, 0), record_bytes(131, 1))
+    store = house.outbox._store.connection
+    (body,) = store.execute("SELECT body FROM captured WHERE n = 1").fetchone()
+    rotten = bytes([body[0]]) + b"\0" + body[2:]
+    store.execute("UPDATE captured SET body = ? WHERE n = 1", (rotten,))
+    house.restart()
+    house.hub.replay()
+    (aside,) = house.folder.glob("*.damaged-captures")
+    assert rotten.hex() in aside.read_text()
+    assert aside.stat().st_mode & 0o777 == 0o600
+    house.restart()
+    house.hub.replay()
+    assert [item.reading.json()["values"][0]["value"] for item in said(house, ReadingItem)] == ["131"]
+    assert [(item.device, item.count, item.reason) for item in said(house, Lost)] == [
+        ("unknown", 1, "unreadable")
+    ]
+    assert house.outbox.counts()["captured"] == 0
+
+
+def test_a_damaged_capture_that_cannot_be_moved_now_is_moved_at_the_next_start(house, monkeypatch):
+    house.sealer.seal = lambda **_: 0
+    house.cuff(record_bytes(120, 0))
+    house.outbox._store.connection.execute("UPDATE captured SET body = x'00'")
+    house.restart()
+    monkeypatch.setattr(house.outbox._store, "run", _disk_full)
+    house.hub.replay()
+    monkeypatch.undo()
+    house.restart()
+    house.hub.replay()
+    assert [item.count for item in said(house, Lost)] == [1]
