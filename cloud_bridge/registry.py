@@ -92,24 +92,36 @@ class Registry:
         The same key again changes nothing. RegistryError when the hub is not active, or when the kid is
         another hub's or another key's, or was put out of use before.
         """
-        self._active(hub)
-        known = self.key(kid)
-        if known is not None:
-            if (known.hub, known.public_key, known.status) != (hub, public_key, LIVE):
-                raise RegistryError("key-known", hub)
+        if self._knows(kid, hub, public_key, (LIVE,)):
             return
         live = and_(hub_keys.c.hub == hub, hub_keys.c.status == LIVE)
         self._connection.execute(update(hub_keys).where(live).values(status=RETIRED, since_ms=now_ms))
-        self._connection.execute(
-            insert(hub_keys).values(
-                kid=kid,
-                hub=hub,
-                public_key=public_key,
-                status=LIVE,
-                since_ms=now_ms,
-                registered_ms=now_ms,
-            )
-        )
+        self._insert(kid, hub, public_key, LIVE, now_ms)
+
+    def add_former(self, kid: bytes, hub: str, public_key: bytes, now_ms: int) -> None:
+        """A key that signed for the hub before the live one did: retired at once, the live one stays.
+
+        The same key again changes nothing. RegistryError as for `add_key`.
+        """
+        if not self._knows(kid, hub, public_key, (LIVE, RETIRED)):
+            self._insert(kid, hub, public_key, RETIRED, now_ms)
+
+    def live_key(self, hub: str) -> HubKey | None:
+        """The key that signs for this hub now; None where it was forked or revoked, or never was."""
+        return next((key for key in self.keys(hub) if key.status == LIVE), None)
+
+    def _knows(self, kid: bytes, hub: str, public_key: bytes, good: tuple[str, ...]) -> bool:
+        self._active(hub)
+        known = self.key(kid)
+        if known is None:
+            return False
+        if (known.hub, known.public_key) != (hub, public_key) or known.status not in good:
+            raise RegistryError("key-known", hub)
+        return True
+
+    def _insert(self, kid: bytes, hub: str, public_key: bytes, status: str, now_ms: int) -> None:
+        row = {"kid": kid, "hub": hub, "public_key": public_key, "status": status}
+        self._connection.execute(insert(hub_keys).values(**row, since_ms=now_ms, registered_ms=now_ms))
 
     def mark_key(self, kid: bytes, status: str, now_ms: int) -> None:
         """Put a key out of use (retired, forked, revoked), or a confirmed one back (live)."""

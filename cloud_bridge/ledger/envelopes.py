@@ -175,7 +175,7 @@ class Ledger:
         head = chain.head(connection, link.kid)
         if not beside.others:
             chain.arrived(connection, link.kid, link.sequence, head.highest, message.arrived_ms)
-        links.succeed(connection, link)
+        links.succeed(connection, link, message.arrived_ms)
         self._note(connection, message, link, links.contradiction(link, beside, head.ended_at))
         return envelope
 
@@ -188,7 +188,7 @@ class Ledger:
             return
         if connection.execute(update(envelopes).where(*unread).values(**_columns(sealed))).rowcount:
             link = links.link_of(sealed)
-            links.succeed(connection, link)
+            links.succeed(connection, link, message.arrived_ms)
             self._note(connection, message, link, links.contradiction(link, beside, None))
 
     def _note(

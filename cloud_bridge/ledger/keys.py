@@ -4,6 +4,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, update
 
+from cloud_bridge.ledger import succession
 from cloud_bridge.ledger.origin import Origin, of
 from cloud_bridge.registry import LIVE, Registry, RegistryError
 from cloud_bridge.schema import hub_keys
@@ -37,16 +38,23 @@ def named(connection: Connection, place: tuple[Origin, int], item: NextKey, now_
 
 
 def requested(connection: Connection, hub: str, raw: bytes, now_ms: int) -> bytes:
-    """A key request that came over this hub's TLS identity: the id of the key that is live now.
+    """A key request that came over this hub's TLS identity: the id of its key, registered now.
 
-    NewKeyError or WireError otherwise. The key before is retired: what it sealed is still taken in.
+    A key that is not known is the hub's live key from now on; the one before is retired, what it sealed is
+    still taken in. But while the live key's line begins with a key that is not known here (the bridge was
+    put back to an older copy), it is taken as that one: retired, beside the live key. NewKeyError or
+    WireError otherwise.
     """
     request = open_key_request(raw)
     _check_proof(hub, request.public_key, request.proof)
     found = Registry(connection).hub(hub)
     if found is None:
         raise NewKeyError("hub-unknown", hub)
-    return _register(connection, hub, found.household, request.public_key, now_ms)
+    live = Registry(connection).live_key(hub)
+    kid = key_id(request.public_key)
+    fresh = Registry(connection).key(kid) is None
+    former = fresh and live is not None and succession.begins_with_unknown(connection, live.kid)
+    return _register(connection, hub, found.household, request.public_key, now_ms, former=former)
 
 
 def _check_proof(hub: str, public_key: bytes, proof: bytes) -> None:
@@ -56,10 +64,19 @@ def _check_proof(hub: str, public_key: bytes, proof: bytes) -> None:
         raise NewKeyError("next-key-proof", hub) from None
 
 
-def _register(connection: Connection, hub: str, household: str, public_key: bytes, now_ms: int) -> bytes:
-    kid = key_id(public_key)
+def _register(
+    connection: Connection,
+    hub: str,
+    household: str,
+    public_key: bytes,
+    now_ms: int,
+    *,
+    former: bool = False,
+) -> bytes:
+    kid, registry = key_id(public_key), Registry(connection)
+    add = registry.add_former if former else registry.add_key
     try:
-        Registry(connection).add_key(kid, hub, public_key, now_ms)
+        add(kid, hub, public_key, now_ms)
     except RegistryError as error:
         raise NewKeyError(error.code, hub) from None
     connection.execute(update(hub_keys).where(hub_keys.c.kid == kid).values(household=household))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, select
 
 from cloud_bridge.ledger import chain
-from cloud_bridge.registry import Registry
+from cloud_bridge.registry import LIVE, RETIRED, Registry
 from cloud_bridge.schema import envelopes
 from gateway.wire.envelope import Sealed
 
@@ -87,18 +87,29 @@ def proven(connection: Connection, link: Link) -> bool:
     return any(row.kid == link.kid for row in connection.execute(_NAMING, {"hash": link.hash}))
 
 
-def succeed(connection: Connection, link: Link) -> None:
+def succeed(connection: Connection, link: Link, now_ms: int) -> None:
     """The first envelope of a key names the last one of the key before: that one ends there.
 
-    Looked at from both sides, because either may arrive first.
+    Looked at from both sides, because either may arrive first. Where keys were asked for in another order
+    than they were used, this is what tells: the successor of the live key is the live one.
     """
     if link.sequence == 1 and link.previous is not None:
         for row in connection.execute(_NAMED, {"hash": link.previous}).all():
             if _succeeds(connection, row.kid, link.kid):
                 chain.end(connection, row.kid, row.sequence)
+                _hand_over(connection, row.kid, link.kid, now_ms)
     for row in connection.execute(_NAMING, {"hash": link.hash}).all():
         if row.sequence == 1 and _succeeds(connection, link.kid, row.kid):
             chain.end(connection, link.kid, link.sequence)
+            _hand_over(connection, link.kid, row.kid, now_ms)
+
+
+def _hand_over(connection: Connection, old: bytes, new: bytes, now_ms: int) -> None:
+    registry = Registry(connection)
+    first, second = registry.key(old), registry.key(new)
+    if first is not None and second is not None and (first.status, second.status) == (LIVE, RETIRED):
+        registry.mark_key(old, RETIRED, now_ms)
+        registry.mark_key(new, LIVE, now_ms)
 
 
 def _succeeds(connection: Connection, old: bytes, new: bytes) -> bool:

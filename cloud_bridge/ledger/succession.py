@@ -46,6 +46,15 @@ def of_one_hub(connection: Connection, kid: bytes) -> list[bytes]:
     return sorted((bytes(one) for one in found), key=lambda one: (one != kid, one))
 
 
+def begins_with_unknown(connection: Connection, kid: bytes) -> bool:
+    """Whether the oldest key that this one leads back to names an envelope before it that is not here."""
+    oldest, _ = before(connection, kid, 1).stretches[-1]
+    named = select(envelopes.c.previous).where(envelopes.c.kid == oldest, envelopes.c.sequence == 1)
+    previous = connection.execute(named.order_by(envelopes.c.branch).limit(1)).scalar()
+    there = select(envelopes.c.id).where(envelopes.c.hash == previous)
+    return previous is not None and connection.execute(there.limit(1)).first() is None
+
+
 def _predecessor(connection: Connection, kid: bytes) -> tuple[bytes, int] | str:
     """The last envelope of the key before this one; or how the line begins with this one."""
     first = and_(envelopes.c.kid == kid, envelopes.c.sequence == 1)

@@ -6,7 +6,7 @@ from cloud_bridge.registry import Registry
 from cloud_bridge.schema import disclosures, forks, hub_keys, quarantine
 from gateway.wire.items import NextKey
 from gateway.wire.state import KeyRequest
-from tests.cloud_bridge.ledger_fixtures import HUB, NOW, Chain, Home, Signing, next_key, status
+from tests.cloud_bridge.ledger_fixtures import HUB, NOW, Chain, Home, Sealed, Signing, next_key, status
 
 
 def request(signing: Signing, hub: str = HUB) -> bytes:
@@ -126,3 +126,62 @@ def test_a_key_that_was_named_before_the_fork_stands(home: Home, hub: Chain) -> 
     for sealed in (hub.seal(), clone.seal(), successor.seal()):
         home.ledger.take(HUB, sealed.raw, NOW)
     assert statuses(home) == {hub.kid: "forked", successor.kid: "live"}
+
+
+def restored(home: Home, count: int = 3) -> list[Chain]:
+    """A bridge that was put back to before its hub's renewals; each key has sealed two envelopes."""
+    chains = [Chain(Signing(10 + number)) for number in range(count)]
+    for before, chain in zip([None, *chains], chains, strict=False):
+        chain.last = None if before is None else before.last
+        chain.seal()
+        chain.seal()
+    home.register(chains[0])
+    take(home, *chains[0].sealed)
+    return chains
+
+
+def take(home: Home, *sealed: Sealed) -> None:
+    for one in sealed:
+        assert home.ledger.take(HUB, one.raw, NOW).outcome == "accepted"
+
+
+def asked(home: Home, *chains: Chain) -> None:
+    for chain in chains:
+        assert home.ledger.take_key(HUB, request(chain.signing), NOW).outcome == "accepted"
+
+
+def test_former_keys_asked_for_before_the_live_one_let_their_envelopes_in(home: Home) -> None:
+    first, second, third = restored(home)
+    asked(home, second, third)
+    assert statuses(home) == {first.kid: "retired", second.kid: "retired", third.kid: "live"}
+    take(home, *third.sealed, *second.sealed)
+    assert statuses(home) == {first.kid: "retired", second.kid: "retired", third.kid: "live"}
+
+
+def test_a_former_key_asked_for_later_does_not_touch_the_live_one(home: Home) -> None:
+    """The live key is known and speaks already; its first envelope names a key that is not known here."""
+    first, second, third, fourth = restored(home, 4)
+    asked(home, fourth)
+    take(home, *fourth.sealed)
+    asked(home, second, third, fourth)
+    retired = dict.fromkeys((first.kid, second.kid, third.kid), "retired")
+    assert statuses(home) == {**retired, fourth.kid: "live"}
+    take(home, *second.sealed, *third.sealed)
+    assert statuses(home) == {**retired, fourth.kid: "live"}
+    new = Chain(Signing(2), last=fourth.last)
+    asked(home, new)  # the line is whole again: a key that is not known is a next one
+    assert statuses(home) == {**retired, fourth.kid: "retired", new.kid: "live"}
+
+
+@pytest.mark.parametrize("order", ["former", "next"])
+def test_where_keys_were_asked_for_in_another_order_their_first_envelopes_tell(
+    home: Home, order: str
+) -> None:
+    first, second, third = restored(home)
+    asked(home, third, second)  # nothing of the third was there yet, so the second seemed a next one
+    assert statuses(home) == {first.kid: "retired", second.kid: "live", third.kid: "retired"}
+    pair = (second, third) if order == "former" else (third, second)
+    take(home, *pair[0].sealed, *pair[1].sealed)
+    assert statuses(home) == {first.kid: "retired", second.kid: "retired", third.kid: "live"}
+    take(home, third.seal(next_key(Signing(2))))
+    assert aside(home) == []
