@@ -198,7 +198,9 @@ def _receiver(chosen: argparse.Namespace) -> int:
     from cloud_bridge import administration
 
     with administration.changing(chosen.data) as connection:
-        return say(chosen, {"receiver": administration.add_receiver(connection, chosen.url)})
+        said = None if chosen.conditional_create is None else chosen.conditional_create == "yes"
+        receiver = administration.add_receiver(connection, chosen.url, conditional_create=said)
+    return say(chosen, {"receiver": receiver})
 
 
 def _link(chosen: argparse.Namespace) -> int:

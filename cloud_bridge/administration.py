@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, insert, select
+from sqlalchemy import Column, Connection, insert, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from cloud_bridge import authority, broker
@@ -181,18 +181,24 @@ def add_citizen(connection: Connection, household: str) -> str:
     return citizen
 
 
-def add_receiver(connection: Connection, base_url: str, rendering: str = "r4") -> str:
+def add_receiver(
+    connection: Connection, base_url: str, rendering: str = "r4", *, conditional_create: bool | None = None
+) -> str:
     """A PGO's FHIR endpoint; DeliveryError for an address that no reading may be sent to.
 
-    The same address again is the same receiver.
+    conditional_create: whether it heeds If-None-Exist; None: it does, or what was said of it before. The same
+    address again is the same receiver.
     """
     FhirReceiver(base_url).close()
+    said = {} if conditional_create is None else {"conditional_create": conditional_create}
     known = connection.execute(select(receivers.c.id).where(receivers.c.base_url == base_url)).scalar()
     if known is not None:
+        if said:
+            connection.execute(update(receivers).where(receivers.c.id == known).values(said))
         return str(known)
     receiver = "receiver-" + secrets.token_hex(6)
     row = {"id": receiver, "kind": "fhir", "base_url": base_url, "rendering": rendering}
-    connection.execute(insert(receivers).values(row))
+    connection.execute(insert(receivers).values(row | said))
     return receiver
 
 

@@ -144,6 +144,10 @@ def _add_administration(add: Callable[..., None]) -> None:
         "receiver",
         "Name a PGO by its FHIR endpoint; prints its id.",
         ("--url", {**must, "help": "base URL"}),
+        (
+            "--conditional-create",
+            {"choices": ("yes", "no"), "help": "whether it heeds If-None-Exist; default: yes"},
+        ),
     )
     add(
         "link",

@@ -56,7 +56,7 @@ def now_ms() -> int:
 
 def fhir_receiver(endpoint: Endpoint) -> Receiver:
     """The connector to this endpoint."""
-    return FhirReceiver(endpoint.base_url)
+    return FhirReceiver(endpoint.base_url, conditional_create=endpoint.conditional_create)
 
 
 def no_one(_hub: str) -> None:

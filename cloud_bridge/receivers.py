@@ -1,6 +1,7 @@
 """Connectors to receivers: the only place of the bridge that speaks HTTP.
 
-A delivery is a conditional create that names identifier and subject, and then reads back what stands there.
+A delivery is a conditional create that names identifier and subject, and then reads back what stands there;
+at a receiver that has no conditional create it is a search for the same, and a create where nothing is found.
 Only what was read back and is equal counts as delivered. Whatever a receiver answers, however slowly or
 however much, `deliver` returns an outcome within a bounded time and memory.
 """
@@ -30,7 +31,7 @@ MAX_BODY = 1 << 20
 MEDIA_TYPE = "application/fhir+json"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 REQUESTS = 3
-"""At most: create, search, read back."""
+"""At most: create, search, read back; one search more without conditional create."""
 
 # Both log every address they ask, which holds the citizen's id at the receiver.
 for _logger in ("httpx2", "httpcore2"):
@@ -46,12 +47,21 @@ class FhirReceiver:
 
     timeout_s: the longest that one request may take, from the first byte sent to the last received.
     token: sent as a bearer token. ca: file with the certificate authorities to trust, else the system's.
+    conditional_create: False where the receiver does not heed If-None-Exist (FHIR R4 http.html#ccreate). Then
+    the caller lets only one delivery at a time go there.
     """
 
     def __init__(
-        self, base_url: str, timeout_s: float = 10.0, token: str | None = None, ca: Path | None = None
+        self,
+        base_url: str,
+        timeout_s: float = 10.0,
+        token: str | None = None,
+        ca: Path | None = None,
+        *,
+        conditional_create: bool = True,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._conditional = conditional_create
         self._timeout_s = timeout_s
         _check_address(self.base_url)
         headers = {"accept": MEDIA_TYPE, "accept-encoding": "identity", "user-agent": "meethub-bridge"}
@@ -69,7 +79,7 @@ class FhirReceiver:
     @property
     def longest_s(self) -> float:
         """The longest that one `deliver` can take; a lease on a delivery is longer than this."""
-        return REQUESTS * self._timeout_s
+        return (REQUESTS + (not self._conditional)) * self._timeout_s
 
     def deliver(self, resource: dict[str, Any]) -> Outcome:
         """Write an Observation exactly once and read it back; safe to repeat as often as needed.
@@ -79,10 +89,8 @@ class FhirReceiver:
         ticket = Ticket.of(resource)
         if ticket is None:
             return Refused("resource-unfit", "no identifier or subject")
-        answer = self._ask("POST", "Observation", {"if-none-exist": ticket.condition()}, resource)
-        step = answers.of_create(answer) if isinstance(answer, Answer) else answer
-        if isinstance(step, Unclear):
-            step = self._look_up(resource, ticket, step.code)
+        step = None if self._conditional else self._look_up(resource, ticket, "receiver-unclear")
+        step = step or self._create(resource, ticket)
         return self._read_back(resource, step.resource_id) if isinstance(step, Claimed) else step
 
     def close(self) -> None:
@@ -95,15 +103,30 @@ class FhirReceiver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _look_up(self, resource: dict[str, Any], ticket: Ticket, code: str) -> Claimed | TryLater | Refused:
-        """Is it there already? Only a resource of this very subject with this identifier is a match."""
+    def _create(self, resource: dict[str, Any], ticket: Ticket) -> Claimed | TryLater | Refused:
+        condition = {"if-none-exist": ticket.condition()} if self._conditional else {}
+        answer = self._ask("POST", "Observation", condition, resource)
+        step = answers.of_create(answer) if isinstance(answer, Answer) else answer
+        if isinstance(step, Unclear):
+            return self._look_up(resource, ticket, step.code) or TryLater(step.code)
+        return step
+
+    def _look_up(
+        self, resource: dict[str, Any], ticket: Ticket, code: str
+    ) -> Claimed | TryLater | Refused | None:
+        """Is it there already? Only a resource of this very subject with this identifier is a match.
+
+        None when it surely is not; TryLater with this code when the receiver does not say.
+        """
         answer = self._ask("GET", "Observation?" + ticket.query())
         if not isinstance(answer, Answer):
             return answer if isinstance(answer, TryLater) else TryLater(code)
         bundle = answers.resource(answer) if answer.status == httpx2.codes.OK else None
         if bundle is None or bundle.get("resourceType") != "Bundle":
             return answers.of_problem(answer) or TryLater(code)
-        return only_match(resource, answers.matches(bundle), self.base_url) or TryLater(code)
+        found = answers.matches(bundle)
+        # Others than were asked for: this receiver does not heed the question, its answer says nothing.
+        return only_match(resource, found, self.base_url) or (TryLater(code) if found else None)
 
     def _read_back(self, resource: dict[str, Any], resource_id: str) -> Outcome:
         """Delivered only when the receiver shows the same content under this id."""
