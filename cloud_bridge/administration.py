@@ -36,7 +36,7 @@ class AdministrationError(MeethubError):
     """A request that cannot be carried out.
 
     Codes: request-unreadable, bridge-not-set-up, bridge-not-writable, unknown-name, subject-unfit,
-    already-linked, ledger-unreadable, ledger-unreachable.
+    already-linked, patient-taken, ledger-unreadable, ledger-unreachable.
     """
 
 
@@ -189,6 +189,7 @@ def add_receiver(
     conditional_create: whether it heeds If-None-Exist; None: it does, or what was said of it before. The same
     address again is the same receiver.
     """
+    base_url = base_url.rstrip("/")
     FhirReceiver(base_url).close()
     said = {} if conditional_create is None else {"conditional_create": conditional_create}
     known = connection.execute(select(receivers.c.id).where(receivers.c.base_url == base_url)).scalar()
@@ -206,7 +207,8 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
     """This citizen's readings go to this receiver, where the citizen is `patient` (Patient/…).
 
     The random secret of this pair makes the identifiers there; it never leaves the ledger.
-    AdministrationError: unknown-name, subject-unfit, and already-linked to somebody else there.
+    AdministrationError: unknown-name, subject-unfit, already-linked to somebody else there, and patient-taken
+    by another citizen: one person's record never gets two people's readings.
     """
     _known(connection, citizens.c.id, citizen)
     _known(connection, receivers.c.id, receiver)
@@ -221,6 +223,9 @@ def link(connection: Connection, citizen: str, receiver: str, patient: str) -> N
         return
     if known is not None:
         raise AdministrationError("already-linked")
+    same = (citizen_receivers.c.receiver == receiver, citizen_receivers.c.patient == patient)
+    if connection.execute(select(citizen_receivers.c.citizen).where(*same)).first() is not None:
+        raise AdministrationError("patient-taken")
     row = {"citizen": citizen, "receiver": receiver, "patient": patient}
     connection.execute(insert(citizen_receivers).values(row | {"secret": secrets.token_bytes(SECRET_SIZE)}))
 

@@ -209,6 +209,7 @@ citizen_receivers = Table(
     id_of("receiver", "receivers", key=True),
     text("patient"),
     octets("secret"),
+    UniqueConstraint("receiver", "patient"),
 )
 # citizen: for whom it was queued; the measurement's citizen may become another one.
 # part "": not rendered yet, so it is not known which resources this measurement becomes.

@@ -91,6 +91,15 @@ def test_nobody_is_linked_who_does_not_exist(street):
         link(street, "citizen-carla", PGO)
 
 
+def test_two_citizens_are_never_one_patient_at_a_receiver(street):
+    with pytest.raises(AdministrationError, match="patient-taken"):
+        link(street, BERT, PGO, "Patient/" + ANNA)
+    (anna, bert) = street.rows(citizen_receivers)
+    assert ((anna.receiver, anna.citizen), bert.receiver) == ((PGO, ANNA), "pgo-2")
+    link(street, BERT, PGO, "Patient/" + BERT)
+    link(street, ANNA, "pgo-2", "Patient/" + ANNA)
+
+
 def unbind(street, citizen, at_ms):
     with street.within() as connection:
         return people_desk.unbind(connection, CUFF, citizen, at_ms, LATER)

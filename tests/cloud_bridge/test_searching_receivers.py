@@ -108,6 +108,6 @@ def test_how_a_receiver_is_set_up(database, first, then, stands):
     url = "https://pgo.example.org/fhir"
     with database.transaction() as connection:
         name = administration.add_receiver(connection, url, conditional_create=first)
-        assert administration.add_receiver(connection, url, conditional_create=then) == name
+        assert administration.add_receiver(connection, url + "/", conditional_create=then) == name
         (row,) = connection.execute(receivers.select())
     assert row.conditional_create is stands

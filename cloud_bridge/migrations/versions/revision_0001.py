@@ -131,6 +131,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.ForeignKeyConstraint(["citizen"], ["citizens.id"], name=op.f("fk_citizen_receivers_citizen")),
         sa.ForeignKeyConstraint(["receiver"], ["receivers.id"], name=op.f("fk_citizen_receivers_receiver")),
         sa.PrimaryKeyConstraint("citizen", "receiver", name=op.f("pk_citizen_receivers")),
+        sa.UniqueConstraint("receiver", "patient", name=op.f("uq_citizen_receivers_receiver_patient")),
     )
     op.create_table(
         "clock_anchors",
