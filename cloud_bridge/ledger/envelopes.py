@@ -175,8 +175,7 @@ class Ledger:
         head = chain.head(connection, link.kid)
         if not beside.others:
             chain.arrived(connection, link.kid, link.sequence, head.highest, message.arrived_ms)
-        links.succeed(connection, link, message.arrived_ms)
-        self._note(connection, message, link, links.contradiction(link, beside, head.ended_at))
+        self._compare(connection, message, link, links.contradiction(link, beside, head.ended_at))
         return envelope
 
     def _understand(
@@ -188,18 +187,22 @@ class Ledger:
             return
         if connection.execute(update(envelopes).where(*unread).values(**_columns(sealed))).rowcount:
             link = links.link_of(sealed)
-            links.succeed(connection, link, message.arrived_ms)
-            self._note(connection, message, link, links.contradiction(link, beside, None))
+            self._compare(connection, message, link, links.contradiction(link, beside, None))
 
-    def _note(
+    def _compare(
         self, connection: Connection, message: Message, link: links.Link, conflict: tuple[str, int] | None
     ) -> None:
-        if conflict is None:
-            return
+        """Note what contradicts: in this key, and in one that went on after its successor had begun."""
+        for kid, sequence in links.succeed(connection, link, message.arrived_ms):
+            self._note(connection, message, kid, (links.AFTER_SUCCESSOR, sequence))
+        if conflict is not None:
+            self._note(connection, message, link.kid, conflict)
+
+    def _note(self, connection: Connection, message: Message, kid: bytes, conflict: tuple[str, int]) -> None:
         kind, sequence = conflict
-        for place in chain.fork(connection, link.kid, kind, sequence, message.arrived_ms):
+        for place in chain.fork(connection, kid, kind, sequence, message.arrived_ms):
             self._forked(connection, *place)
-        _log.warning("fork-found", hub=message.hub, kid=link.kid.hex(), sequence=sequence, kind=kind)
+        _log.warning("fork-found", hub=message.hub, kid=kid.hex(), sequence=sequence, kind=kind)
 
 
 def _failed(message: Message, error: Exception) -> Taken:

@@ -1,8 +1,9 @@
 """How an envelope hangs between its neighbours, and whether one of them says otherwise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from cloud_bridge.ledger import chain
 from cloud_bridge.registry import LIVE, RETIRED, Registry
@@ -87,21 +88,30 @@ def proven(connection: Connection, link: Link) -> bool:
     return any(row.kid == link.kid for row in connection.execute(_NAMING, {"hash": link.hash}))
 
 
-def succeed(connection: Connection, link: Link, now_ms: int) -> None:
+def succeed(connection: Connection, link: Link, now_ms: int) -> list[tuple[bytes, int]]:
     """The first envelope of a key names the last one of the key before: that one ends there.
 
     Looked at from both sides, because either may arrive first. Where keys were asked for in another order
     than they were used, this is what tells: the successor of the live key is the live one.
+
+    The places (key, sequence) from which a key turns out to have sealed on after its successor began.
     """
+    ended = _endings(connection, link)
+    for old, sequence, new in ended:
+        chain.end(connection, old, sequence)
+        _hand_over(connection, old, new, now_ms)
+    return [(old, at + 1) for old, at, _ in ended if chain.head(connection, old).highest > at]
+
+
+def _endings(connection: Connection, link: Link) -> list[tuple[bytes, int, bytes]]:
+    """(key, its last sequence, its successor) as far as this envelope tells."""
+    named: Sequence[Row[tuple[bytes, int]]] = []
     if link.sequence == 1 and link.previous is not None:
-        for row in connection.execute(_NAMED, {"hash": link.previous}).all():
-            if _succeeds(connection, row.kid, link.kid):
-                chain.end(connection, row.kid, row.sequence)
-                _hand_over(connection, row.kid, link.kid, now_ms)
-    for row in connection.execute(_NAMING, {"hash": link.hash}).all():
-        if row.sequence == 1 and _succeeds(connection, link.kid, row.kid):
-            chain.end(connection, link.kid, link.sequence)
-            _hand_over(connection, link.kid, row.kid, now_ms)
+        named = connection.execute(_NAMED, {"hash": link.previous}).all()
+    naming = connection.execute(_NAMING, {"hash": link.hash}).all()
+    pairs = [(bytes(row.kid), int(row.sequence), link.kid) for row in named]
+    pairs += [(link.kid, link.sequence, bytes(row.kid)) for row in naming if row.sequence == 1]
+    return [(old, at, new) for old, at, new in pairs if _succeeds(connection, old, new)]
 
 
 def _hand_over(connection: Connection, old: bytes, new: bytes, now_ms: int) -> None:

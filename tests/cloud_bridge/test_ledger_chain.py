@@ -1,5 +1,7 @@
 """The chain is evidence: gaps and forks are found, owned and ended, and hold no envelope up."""
 
+import itertools
+
 import pytest
 
 from cloud_bridge.ledger import chain as evidence
@@ -149,13 +151,18 @@ def test_a_key_that_seals_on_after_its_successor_began_is_forked(home: Home, hub
     assert (bytes(fork.kid), fork.sequence, fork.kind) == (hub.kid, 2, "after-successor")
 
 
-def test_what_the_old_key_sealed_before_its_successor_is_no_fork(home: Home, hub: Chain) -> None:
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_whatever_comes_first_a_key_that_sealed_on_is_forked_from_there(
+    home: Home, hub: Chain, order: tuple[int, ...]
+) -> None:
+    """A hub that went on from an older head and its twin look the same: a person looks at it."""
     sealed = [hub.seal() for _ in range(3)]
-    take(home, *sealed)
-    # A hub that was put back to an older head re-enrols and names what it knows: no clone spoke.
     successor = home.register(Chain(Signing(2), last=sealed[0].hash))
-    take(home, successor.seal())
-    assert home.rows(forks) == []
+    sealed.append(successor.seal())
+    take(home, *(sealed[at] for at in order))
+    (fork,) = home.rows(forks)
+    assert (bytes(fork.kid), fork.sequence, fork.kind) == (hub.kid, 2, "after-successor")
+    assert home.key_status(successor.kid) == "live"
 
 
 def test_another_hubs_first_envelope_ends_no_key(home: Home, hub: Chain) -> None:
