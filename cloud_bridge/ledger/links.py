@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -105,7 +106,7 @@ def succeed(connection: Connection, link: Link, now_ms: int) -> list[tuple[bytes
 
 def _endings(connection: Connection, link: Link) -> list[tuple[bytes, int, bytes]]:
     """(key, its last sequence, its successor) as far as this envelope tells."""
-    named: Sequence[Row[tuple[bytes, int]]] = []
+    named: Sequence[Row[Any, Any]] = []
     if link.sequence == 1 and link.previous is not None:
         named = connection.execute(_NAMED, {"hash": link.previous}).all()
     naming = connection.execute(_NAMING, {"hash": link.hash}).all()

@@ -144,7 +144,7 @@ def _keep(connection: Connection, seen: Seen, verdict: Verdict, passages: list[P
         holds.hold(connection, number, verdict.code, taken.arrived_ms, short(seen.record_key))
     deciding.decide(connection, number, taken.arrived_ms)
     if verdict.relation == repeats.FIRST:
-        _take_early_additions(connection, seen)
+        _take_early(connection, seen)
 
 
 def _new(connection: Connection, seen: Seen, verdict: Verdict, placed: Placed) -> int:
@@ -286,9 +286,11 @@ def _take_addition(connection: Connection, taken: TakenItem, item: Addition) -> 
         )
 
 
-def _take_early_additions(connection: Connection, seen: Seen) -> None:
-    for disclosure in holds.held_about(connection, holds.ADDITION_EARLY, seen.key.hex()):
-        _take_again(connection, disclosure, seen.taken.arrived_ms)
+def _take_early(connection: Connection, seen: Seen) -> None:
+    """What came about this measurement before it did."""
+    for code in (holds.ADDITION_EARLY, holds.MINE_EARLY):
+        for disclosure in holds.held_about(connection, code, seen.key.hex()):
+            _take_again(connection, disclosure, seen.taken.arrived_ms)
 
 
 def _hold_item(connection: Connection, taken: TakenItem, code: str, detail: str | None = None) -> None:

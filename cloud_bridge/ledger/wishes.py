@@ -61,12 +61,19 @@ def _not_mine(connection: Connection, taken: TakenItem, said: Statement) -> None
 
 
 def _mine(connection: Connection, taken: TakenItem, said: Statement) -> None:
-    """Only what is held because nobody knows whose it is, since the device was last confirmed there."""
+    """Only what is held because nobody knows whose it is, since the device was last confirmed there.
+
+    A reading that has not come yet is waited for: the hub sends its newest envelope first.
+    """
     citizen = said.citizen
     if citizen is None or not bindings.lives_there(connection, taken.household, citizen):
         raise WishError("citizen-unknown")
     for key in said.refs:
-        for one in _named(connection, taken.household, key):
+        named = _named(connection, taken.household, key)
+        if not named and len(key) == KEY_SIZE:
+            early = (taken.household, taken.disclosure_id, holds.MINE_EARLY, taken.arrived_ms)
+            holds.hold_item(connection, *early, key.hex())
+        for one in named:
             held = holds.open_hold(connection, one.id)
             device = devices.known(connection, taken.household, one.device)
             fresh = device is not None and one.arrived_ms >= device.confirmed_ms

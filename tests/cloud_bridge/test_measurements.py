@@ -392,6 +392,20 @@ def test_mine_names_the_citizen_of_what_nobody_knew(street, hub):
     assert (only(street).status, only(street).citizen) == ("due", ANNA)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_mine_waits_for_the_readings_it_is_about(street, hub, order):
+    """The hub sends its newest envelope first: the word before what it is about."""
+    items = [measured(hub, START + at * HOUR, 120 + at) for at in range(2)]
+    sealed = [hub.chain.seal(item) for item in items]
+    refs = [key_of(item) for item in items]
+    street.take(hub, START + DAY, said(hub, "mine", 1, START, citizen=ANNA, refs=refs))
+    assert street.open_codes() == ["mine-early"]
+    for at in order:
+        street.arrive(hub, sealed[at], START + DAY + MINUTE)
+    assert [(row.status, row.citizen) for row in street.rows(measurements)] == [("due", ANNA)] * 2
+    assert street.open_codes() == []
+
+
 def test_mine_is_not_for_what_came_before_the_device_was_confirmed_here(street, hub):
     item = measured(hub)
     street.take(hub, START + 6000, item)
