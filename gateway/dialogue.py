@@ -20,6 +20,8 @@ from gateway.wire.state import NONCE_SIZE, Hello, KeyRequest, State, external_aa
 
 WINDOW = 8
 PATIENCE_MS = 60_000
+# A bridge asks for patience, never for silence without end.
+LONGEST_WAIT_MS = 3600_000
 # A state that came so long after the hello says what time it was, not what time it is.
 PROMPT_MS = 30_000
 # A crystal drifts some seconds a day: so often a hello asks for the time, if for nothing else.
@@ -60,6 +62,7 @@ class Dialogue:
         self._counter = 0
         self._heard_ms = 0
         self._not_before_ms = 0
+        self._hello_due = False
         self._in_flight: dict[tuple[bytes, int], Sent] = {}
         self.connected = False
         self.known_keys: set[bytes] = set()
@@ -73,8 +76,14 @@ class Dialogue:
         self.connected = False
 
     def say_hello(self) -> None:
-        """Fresh bytes, and where our chain stands. From here on only answers to these bytes count."""
+        """Fresh bytes, and where our chain stands. From here on only answers to these bytes count.
+
+        Where the bridge asked for patience, the first tick after that says it.
+        """
         now = self._now()
+        self._hello_due = now.mono_ms < self._not_before_ms
+        if self._hello_due:
+            return
         self._nonce = secrets.token_bytes(NONCE_SIZE)
         self._hellos += 1
         self._hello_ms = now.mono_ms
@@ -136,7 +145,7 @@ class Dialogue:
         """`not before T` on our own clock: bridge time now is in the same message."""
         if state.not_before_ms is None:
             return 0
-        return self._heard_ms + max(0, state.not_before_ms - state.bridge_ms)
+        return self._heard_ms + min(max(0, state.not_before_ms - state.bridge_ms), LONGEST_WAIT_MS)
 
     def _forget_answered(self, state: State) -> None:
         """Listed or refused: no longer on its way. Sent before this hello, not listed: to be sent again."""
@@ -152,10 +161,10 @@ class Dialogue:
         if not self.connected:
             return
         now_ms = self._now().mono_ms
-        if self._overdue(now_ms):
-            self.say_hello()
         if now_ms < self._not_before_ms:
             return
+        if self._hello_due or self._overdue(now_ms):
+            self.say_hello()
         room = WINDOW - len(self._in_flight)
         # A key speaks only once the bridge lists it; envelopes of others must not fill the window.
         waiting = self._outbox.to_send(room, set(self._in_flight), self.known_keys) if room > 0 else []

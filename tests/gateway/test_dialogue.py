@@ -72,6 +72,32 @@ def test_nothing_is_said_without_a_connection(house):
     assert len(house.line.sent) == before
 
 
+def test_a_bridge_that_asks_for_patience_hears_no_hello_until_then(house):
+    house.dialogue.connect()
+    house.dialogue.arrived(house.bridge.state(not_before_ms=house.bridge.ms + 300_000))
+    said = len(house.line.hellos())
+    house.dialogue.disconnect()
+    house.dialogue.connect()
+    sealed(house, 1)
+    for _ in range(4):
+        house.dialogue.tick()
+        house.later(74)
+    assert len(house.line.hellos()) == said
+    house.later(4)
+    house.dialogue.tick()
+    assert len(house.line.hellos()) == said + 1
+
+
+def test_patience_has_an_end(house):
+    house.dialogue.connect()
+    house.dialogue.arrived(house.bridge.state(not_before_ms=2**42))
+    said = len(house.line.hellos())
+    house.dialogue.connect()
+    house.later(3600)
+    house.dialogue.tick()
+    assert len(house.line.hellos()) == said + 1
+
+
 # --- which states count ---
 
 
