@@ -67,6 +67,8 @@ class _Daemon:
         make_data_directory(config)
         self._outbox = Outbox(config.data / OUTBOX, config.space_bytes)
         self._clock = Clock()
+        self._ports: list[SerialPort] = []
+        self._radio: Radio | None = None
         self._uplink = Uplink(_uplink_settings(config), self._heard)
         self._hub = self._build()
         self._stop = asyncio.Event()
@@ -87,6 +89,8 @@ class _Daemon:
             self._clock,
             lambda: Signer.renew(config.data),
             lambda: Signer.former(config.data),
+            identities=self._identities(),
+            facts=self._facts,
         )
 
     async def run(self) -> None:
@@ -145,10 +149,23 @@ class _Daemon:
         self._hub.wake.set()
 
     def _listeners(self) -> list[Coroutine[None, None, None]]:
-        works = [self._serial_port(number).run() for number in range(len(self._config.serial))]
+        self._ports = [self._serial_port(number) for number in range(len(self._config.serial))]
+        works = [port.run() for port in self._ports]
         if self._config.bluetooth and self._config.adapter != "none":
             works.append(self._listen())
         return works
+
+    def _identities(self) -> list[str]:
+        cables = [serial_device(entry, self._outbox).identity for entry in self._config.serial]
+        return cables + [bluetooth_device(entry).identity for entry in self._config.bluetooth]
+
+    def _facts(self) -> dict[str, int]:
+        """Radio and cables in numbers, for the status."""
+        facts = {
+            "ports-open": sum(port.facts.open for port in self._ports),
+            "ports-failing": sum(port.facts.problem is not None for port in self._ports),
+        }
+        return facts if self._radio is None else facts | self._radio.facts.numbers()
 
     def _serial_port(self, number: int) -> SerialPort:
         entry = self._config.serial[number]
@@ -163,7 +180,7 @@ class _Daemon:
             window.open_for(entry.address, PAIRING_S)
             identity = bluetooth_device(entry).identity
             devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity))
-        radio = Radio(
+        self._radio = radio = Radio(
             devices,
             self._hub,
             self._clock.wall,

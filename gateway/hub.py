@@ -5,7 +5,7 @@ device bytes → `received`: captured (durable) → driver → record → sealer
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from gateway.clock import Clock, ran_back, shown
 from gateway.dialogue import Dialogue
 from gateway.drivers.base import Driver, Record
+from gateway.health import Health
 from gateway.losses import Losses
 from gateway.open_visit import OpenVisit
 from gateway.outbox import Captured, Effect, Outbox, OutboxError
@@ -20,17 +21,15 @@ from gateway.replay import replayed
 from gateway.sealer import Sealer
 from gateway.signer import Signer, SignerError
 from gateway.visit import Visit
-from gateway.wire.items import DeviceStatus, Frame, Status
+from gateway.wire.items import Frame
 from gateway.wire.measurement import Moment
-from gateway.wire.reports import COMMAND_ID_SIZE, MAX_COMMANDS
-from gateway.wire.state import Command, State
+from gateway.wire.state import State
 
-SOFTWARE = "meethub-gateway 0.1.0"
-STATUS_EVERY_MS = 24 * 3600 * 1000
 NEARLY_FULL, FULL = 0.9, 1.0
-# Settings of the outbox: the key that was given up and whose successor is not listed yet; commands done.
-KEY_PENDING, COMMANDS_DONE = "key-pending", "commands-done"
-STATUS = "status"
+# A join that heard nothing for so long is closed (protocol, section 1).
+JOIN_MS = 30_000
+# Setting of the outbox: the key that was given up and whose successor is not listed yet.
+KEY_PENDING = "key-pending"
 
 log = structlog.get_logger()
 
@@ -47,7 +46,7 @@ def _kept_going(step: str) -> Iterator[None]:
 class Hub:
     """One hub. Everything runs on the event loop's thread; nothing here waits for a network or a device."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what the daemon gives, half of it with a default)
         self,
         outbox: Outbox,
         sealer: Sealer,
@@ -55,7 +54,11 @@ class Hub:
         clock: Clock,
         renew_key: Callable[[], Signer],
         former_keys: Callable[[], list[Signer]] = list,
+        *,
+        identities: Iterable[str] = (),
+        facts: Callable[[], dict[str, int]] = dict,
     ) -> None:
+        """identities, facts: of devices, and of radio and cables, as `Health` tells them."""
         self.outbox = outbox
         self.sealer = sealer
         self.dialogue = dialogue
@@ -63,19 +66,16 @@ class Hub:
         self.wake = asyncio.Event()
         self._renew_key = renew_key
         self._former_keys = former_keys
-        self._devices: dict[str, DeviceStatus] = {}
         self._visits: dict[bytes, OpenVisit] = {}
-        self._status_ms: int | None = None
-        self._commands = _ids(outbox.setting(COMMANDS_DONE) or b"")
         self._losses = Losses(outbox)
+        self._health = Health(outbox, sealer, clock, identities, facts)
 
     # What devices do: the Listener of radio and serial port.
 
     def opened(self, visit: Visit) -> None:
         now = self.clock.now()
         self._visits[visit.number] = OpenVisit(visit.driver(), now.mono_ms)
-        status = DeviceStatus(visit.device.identity, visit.battery, bonded=None, last_seen_ms=now.mono_ms)
-        self._devices[visit.device.identity] = status
+        self._health.seen(visit)
         if visit.clock is not None:
             with _kept_going("clock"):
                 self._watch_clock("clock " + visit.device.identity, shown(visit.clock, now))
@@ -97,6 +97,7 @@ class Hub:
         """
         current = self._visits[visit.number]
         moment = self.clock.now()
+        current.heard_ms = moment.mono_ms
         frame = Frame(source, moment.mono_ms - current.began_ms, data)
         if current.driver.stream:
             return self._store_cut(visit, current.driver.received(frame), moment)
@@ -110,6 +111,7 @@ class Hub:
 
     def closed(self, visit: Visit) -> None:
         current = self._visits.pop(visit.number)
+        self._health.seen(visit)
         records = current.driver.finish()
         if current.driver.stream:
             with _kept_going("close"):  # counted; there is nobody left to hang up on
@@ -225,7 +227,7 @@ class Hub:
             log.warning("bridge-lost-envelopes")
         self._keep_key(state, ahead=effect.ahead)
         for command in state.commands:
-            self._obey(command, state.bridge_ms)
+            self._health.obey(command, state.bridge_ms)
 
     def _keep_key(self, state: State, *, ahead: bool) -> None:
         """A key of which the bridge knows more than we do seals nothing more: a new one takes its place.
@@ -279,21 +281,13 @@ class Hub:
     def _key_pending(self) -> bool:
         return bool(self.outbox.setting(KEY_PENDING))
 
-    def _obey(self, command: Command, bridge_ms: int) -> None:
-        """A command is carried out once, also over restarts, and its id reported; there is only `status`."""
-        done = command.command_id in self._commands
-        if command.verb != STATUS or done or bridge_ms > command.expires_ms:
-            return
-        self._commands = [*self._commands, command.command_id][-MAX_COMMANDS:]
-        self.outbox.set_setting(COMMANDS_DONE, b"".join(self._commands))
-        self._status_ms = None
-
     # What passes with time.
 
     def tick(self) -> None:
         """Once a second and whenever something changed: send, make room, report."""
         steps = (
             self._mind_key,
+            self._close_joins,
             self.dialogue.tick,
             self.outbox.make_room,
             self._losses.keep,
@@ -304,13 +298,18 @@ class Hub:
             with _kept_going(step.__name__):
                 step()
 
+    def _close_joins(self) -> None:
+        """What waited too long for its other part is sealed without it; the visit goes on."""
+        now_ms = self.clock.mono_ms()
+        for current in self._visits.values():
+            if current.driver.joins and current.waiting and now_ms - current.heard_ms >= JOIN_MS:
+                self._seal(current, current.driver.finish())
+                self._release(current)
+                current.start_afresh()
+
     def _report_status(self) -> None:
-        now = self.clock.now()
-        if self._key_pending():
-            return
-        if self._status_ms is None or now.mono_ms - self._status_ms >= STATUS_EVERY_MS:
-            self.sealer.state(self._status(now))
-            self._status_ms = now.mono_ms
+        if not self._key_pending():
+            self._health.report()
 
     def _report_lost(self) -> None:
         """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
@@ -319,11 +318,6 @@ class Hub:
         self._losses.report(self.sealer)
         self.sealer.report_damage()
 
-    def _status(self, now: Moment) -> Status:
-        counts = sorted(self.outbox.counts().items())
-        devices = list(self._devices.values())
-        return Status(now, SOFTWARE, self.outbox.free_bytes(), counts, devices, self._commands)
-
     def may_visit(self, driver: type[Driver]) -> bool:
         """Space rules: nearly full, devices that keep their records wait; full, all wait.
 
@@ -331,7 +325,3 @@ class Hub:
         """
         limit = NEARLY_FULL if driver.keeps_records else FULL
         return self._losses.kept and self.outbox.fullness() < limit
-
-
-def _ids(joined: bytes) -> list[bytes]:
-    return [joined[at : at + COMMAND_ID_SIZE] for at in range(0, len(joined), COMMAND_ID_SIZE)]

@@ -6,7 +6,8 @@ from gateway.wire.items import Frame
 
 
 class OpenVisit:
-    """Its driver object, when it began, and captured frames that made no record yet.
+    """Its driver object, when it began and was heard last (ms since boot), and captured frames that made no
+    record yet.
 
     read: what was read of the device before its first value. It is no record; it is stored with each frame
     that follows, so that every record holds what it was decoded with.
@@ -14,6 +15,12 @@ class OpenVisit:
 
     def __init__(self, driver: Driver, began_ms: int) -> None:
         self.driver = driver
-        self.began_ms = began_ms
+        self.began_ms = self.heard_ms = began_ms
         self.read: list[Frame] = []
         self.waiting: dict[int, Captured] = {}
+
+    def start_afresh(self) -> None:
+        """After the driver finished: another object of it, that knows what was read of the device."""
+        self.driver = type(self.driver)()
+        for frame in self.read:
+            self.driver.received(frame)

@@ -11,12 +11,16 @@ from gateway.wire.measurement import Device
 
 @dataclass
 class Visit:
-    """What is known of the device while it is here. `clock` is set before the first frame, or None."""
+    """What is known of the device while it is here.
+
+    clock: set before the first frame, or None. bonded: None where there are no bonds (a cable).
+    """
 
     device: Device
     driver: type[Driver]
     clock: DeviceClock | None = None
     battery: int | None = None
+    bonded: bool | None = None
     number: bytes = field(default_factory=lambda: secrets.token_bytes(8))
 
 

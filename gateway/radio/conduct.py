@@ -87,6 +87,7 @@ class RadioVisit:
         self.visit: Visit | None = None
         self.clock_problem: RadioError | None = None
         self._preparing: asyncio.Timeout | None = None
+        self._paired = False  # now; the scanner told the line how it was before
         self._line = line
         self._device = device
         self._driver = device.driver
@@ -128,6 +129,7 @@ class RadioVisit:
         visit = Visit(about, self._driver)
         visit.battery = battery[0] if battery and battery[0] <= 100 else None  # noqa: PLR2004 (per cent)
         visit.clock = await self._secured(self._clock)
+        visit.bonded = self._line.bonded or self._paired  # last: any of these may have paired
         return visit
 
     async def _listen(self, visit: Visit) -> None:
@@ -173,6 +175,9 @@ class RadioVisit:
             raise RadioError("pairing-failed", error.detail) from error
         if self.visit is None and self._preparing is not None:
             self._preparing.reschedule(self._now() + self._limits.prepare_s)
+        self._paired = True
+        if self.visit is not None:
+            self.visit.bonded = True
         log.info("paired", driver=self._driver.name)
 
     def _hears(self, visit: Visit, source: str) -> Callable[[bytes], None]:

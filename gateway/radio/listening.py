@@ -53,6 +53,15 @@ class RadioFacts:
     problem: RadioError | None = None
     devices: dict[str, DeviceFacts] = field(default_factory=dict)
 
+    def numbers(self) -> dict[str, int]:
+        """For the hub's status; names and causes stay here."""
+        return {
+            "radio-scanning": int(self.scanning),
+            "radio-faults": self.adapter_faults,
+            "radio-restarts": self.scanner_restarts,
+            "devices-failing": sum(device.problem is not None for device in self.devices.values()),
+        }
+
 
 class Radio:
     """The hub's Bluetooth. `run` goes on until it is cancelled.

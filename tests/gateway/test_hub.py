@@ -7,7 +7,7 @@ import pytest
 
 from gateway.drivers import DRIVERS, blood_pressure, heart_rate, nonin_serial, thermometer
 from gateway.drivers.base import Driver, Record
-from gateway.hub import STATUS_EVERY_MS
+from gateway.health import STATUS_EVERY_MS, Health
 from gateway.outbox import OutboxError
 from gateway.signer import Signer, SignerError
 from gateway.visit import Visit
@@ -226,6 +226,24 @@ def test_a_cut_in_the_middle_of_a_join_gives_the_same_reading_after_the_restart(
     house.hub.replay()
     assert weights(house) == ["65", "67"]
     assert house.outbox.counts()["captured"] == 0
+
+
+@pytest.mark.usefixtures("joining")
+def test_a_join_that_hears_nothing_for_half_a_minute_closes_and_the_visit_goes_on(house):
+    visit = Visit(CUFF, Joining)
+    house.hub.opened(visit)
+    house.hub.received(visit, "2a9d", b"\x41")
+    house.later(29)
+    house.hub.tick()
+    assert house.outbox.counts()["captured"] == 1
+    house.later(1)
+    house.hub.tick()
+    assert weights(house) == ["65"]
+    assert house.outbox.counts()["captured"] == 0
+    for data in (b"\x42", b"\x43"):
+        house.hub.received(visit, "2a9d", data)
+    house.hub.closed(visit)
+    assert weights(house) == ["65", "66"]
 
 
 @pytest.mark.usefixtures("joining")
@@ -478,6 +496,23 @@ def test_status_tells_devices_and_counts_without_a_name(house):
     assert [device.identity for device in status.devices] == [CUFF.identity]
     assert dict(status.counts)["captured"] == 0
     assert status.free_bytes > 0
+
+
+def test_status_tells_bonds_and_how_it_stands_with_the_radio(house):
+    house.hub._health = Health(
+        house.outbox, house.sealer, house.clock, ["never-came", CUFF.identity], lambda: {"radio-faults": 3}
+    )
+    visit = Visit(CUFF, blood_pressure.BloodPressure, bonded=False)
+    house.hub.opened(visit)
+    visit.bonded = True  # paired in the visit
+    house.later(5)
+    house.hub.closed(visit)
+    (status,) = said(house, Status)
+    assert [(one.identity, one.bonded, one.last_seen_ms) for one in status.devices] == [
+        ("never-came", None, None),
+        (CUFF.identity, True, house.clock.at_ms),
+    ]
+    assert dict(status.counts)["radio-faults"] == 3
 
 
 def command(verb="status", number=1, expires_ms=1 << 41):

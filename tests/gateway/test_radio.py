@@ -170,6 +170,13 @@ async def test_first_visit_pairs_and_later_ones_encrypt_again(house):
     assert hub.visits[0].battery == 80
     facts = radio.facts.devices[METER]
     assert (facts.values, facts.battery, facts.problem) == (5, 80, None)
+    assert [visit.bonded for visit in hub.visits] == [True, True]
+    assert radio.facts.numbers() == {
+        "radio-scanning": 1,
+        "radio-faults": 0,
+        "radio-restarts": 0,
+        "devices-failing": 0,
+    }
 
 
 async def test_a_hub_that_restarts_uses_its_bond(house):
