@@ -89,10 +89,11 @@ class Registry:
     def add_key(self, kid: bytes, hub: str, public_key: bytes, now_ms: int) -> None:
         """From now on this key signs for the hub; the key that did so before is retired.
 
-        The same key again changes nothing. RegistryError when the hub is not active, or when the kid is
-        another hub's or another key's, or was put out of use before.
+        The same key again changes nothing; a forked one stays forked, for its hub still speaks and needs
+        its certificate. RegistryError when the hub is not active, or when the kid is another hub's or
+        another key's, or was put out of use before.
         """
-        if self._knows(kid, hub, public_key, (LIVE,)):
+        if self._knows(kid, hub, public_key, (LIVE, FORKED)):
             return
         live = and_(hub_keys.c.hub == hub, hub_keys.c.status == LIVE)
         self._connection.execute(update(hub_keys).where(live).values(status=RETIRED, since_ms=now_ms))

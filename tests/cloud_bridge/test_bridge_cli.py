@@ -343,6 +343,18 @@ def test_enrolling_gives_the_hub_what_it_needs_and_no_secret(office):
     assert len(bytes.fromhex(office.answer["state_key"])) == 32
 
 
+def test_a_hub_whose_key_is_forked_can_have_its_certificate_renewed(run, office, tmp_path):
+    with sqlite3.connect(office.ledger) as ledger:
+        ledger.execute("UPDATE hub_keys SET status = 'forked'")
+    ledger.close()
+    enrol = ("enrol", "--json", "--data", office.data, tmp_path / "request.json")
+    renewed = answer(run(*enrol, "--household", office.household))
+    assert renewed["certificate"] != office.answer["certificate"]
+    with sqlite3.connect(office.ledger) as ledger:
+        assert ledger.execute("SELECT status FROM hub_keys").fetchall() == [("forked",)]
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

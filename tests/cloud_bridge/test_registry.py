@@ -75,11 +75,19 @@ def test_a_key_cannot_change_hands_or_come_back(registry) -> None:
         registry.add_key(KID, "hub-2", PUBLIC, 3000)
     with refused("key-known"):
         registry.add_key(KID, "hub-1", OTHER_PUBLIC, 3000)
-    registry.mark_key(KID, FORKED, 4000)
-    with refused("key-known"):
-        registry.add_key(KID, "hub-1", PUBLIC, 5000)
-    assert registry.key(KID).status == FORKED
+    for status in (RETIRED, REVOKED):
+        registry.mark_key(KID, status, 4000)
+        with refused("key-known"):
+            registry.add_key(KID, "hub-1", PUBLIC, 5000)
+        assert registry.key(KID).status == status
     assert registry.key(OTHER_KID) is None
+
+
+def test_a_forked_key_stays_so_when_its_hub_is_enrolled_again(registry) -> None:
+    registry.add_key(KID, "hub-1", PUBLIC, 2000)
+    registry.mark_key(KID, FORKED, 4000)
+    registry.add_key(KID, "hub-1", PUBLIC, 5000)
+    assert [(key.status, key.since_ms) for key in registry.keys("hub-1")] == [(FORKED, 4000)]
 
 
 def test_what_a_certificate_is_worth(registry) -> None:
