@@ -171,7 +171,7 @@ class Deliverer:
             return self._receiver(claim.endpoint).deliver(resource)
         except Exception as error:  # noqa: BLE001 (a fault of a connector must not stop the others)
             log.error("connector-failed", receiver=claim.endpoint.id, error=type(error).__name__)
-            return TryLater("connector-failed")
+            return TryLater("connector-failed", may_stand=True)
 
     def _note(self, claim: Claim, outcome: Outcome, at_ms: int) -> None:
         key = short(claim.measured.key)
@@ -204,10 +204,14 @@ class Deliverer:
             self._rests[claim.endpoint.id] = (failures + 1, until)
         next_ms = at_ms + max(asked_ms, delay_ms(claim.attempts))
         with self._database.transaction() as connection:
+            if outcome.may_stand:
+                deliveries.note_may_stand(connection, claim)
             deliveries.later(connection, claim, outcome.code, next_ms, at_ms)
 
     def _refused(self, claim: Claim, outcome: Refused, at_ms: int) -> None:
         with self._database.transaction() as connection:
+            if outcome.may_stand:
+                deliveries.note_may_stand(connection, claim)
             deliveries.refused(connection, claim, outcome.code, outcome.detail, at_ms)
         reading = short(claim.measured.key)
         log.warning("delivery-refused", reading=reading, receiver=claim.endpoint.id, code=outcome.code)

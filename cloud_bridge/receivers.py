@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Self
@@ -89,9 +90,9 @@ class FhirReceiver:
         ticket = Ticket.of(resource)
         if ticket is None:
             return Refused("resource-unfit", "no identifier or subject")
-        step = None if self._conditional else self._look_up(resource, ticket, "receiver-unclear")
-        step = step or self._create(resource, ticket)
-        return self._read_back(resource, step.resource_id) if isinstance(step, Claimed) else step
+        there = None if self._conditional else self._look_up(resource, ticket, "receiver-unclear")
+        step = there or self._create(resource, ticket)
+        return _standing(self._read_back(resource, step.resource_id)) if isinstance(step, Claimed) else step
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -103,12 +104,13 @@ class FhirReceiver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _create(self, resource: dict[str, Any], ticket: Ticket) -> Claimed | TryLater | Refused:
+    def _create(self, resource: dict[str, Any], ticket: Ticket) -> Claimed | Outcome:
         condition = {"if-none-exist": ticket.condition()} if self._conditional else {}
         answer = self._ask("POST", "Observation", condition, resource)
         step = answers.of_create(answer) if isinstance(answer, Answer) else answer
         if isinstance(step, Unclear):
-            return self._look_up(resource, ticket, step.code) or TryLater(step.code)
+            found = self._look_up(resource, ticket, step.code) or TryLater(step.code)
+            return found if isinstance(found, Claimed) else _standing(found)
         return step
 
     def _look_up(
@@ -165,6 +167,11 @@ class FhirReceiver:
             return TryLater("receiver-untrusted" if _is_certificate(error) else "receiver-unreachable")
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError):
             return Unclear("receiver-silent")
+
+
+def _standing(outcome: Outcome) -> Outcome:
+    """The same outcome, of what the receiver may hold by now."""
+    return outcome if isinstance(outcome, Delivered) else replace(outcome, may_stand=True)
 
 
 def _check_address(base_url: str) -> None:

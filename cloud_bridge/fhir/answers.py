@@ -8,7 +8,7 @@ stored (`Unclear`), and the receiver is asked for the identifier.
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -46,10 +46,14 @@ class Delivered:
 
 @dataclass(frozen=True)
 class TryLater:
-    """Not confirmed yet. after_s: seconds that the receiver asked for, or 0: the caller's own back-off."""
+    """Not confirmed yet. after_s: seconds that the receiver asked for, or 0: the caller's own back-off.
+
+    may_stand: the receiver may hold it all the same.
+    """
 
     code: str
     after_s: float = 0.0
+    may_stand: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,13 @@ class Refused:
     """The receiver will not take this resource as it is; the others go on.
 
     detail: what was seen, free of readings. said: the receiver's own words; they may quote the resource, so
-    they are content and never logged.
+    they are content and never logged. may_stand: the receiver holds something of it all the same.
     """
 
     code: str
     detail: str = ""
     said: str = ""
+    may_stand: bool = field(default=False, compare=False)
 
 
 Outcome = Delivered | TryLater | Refused

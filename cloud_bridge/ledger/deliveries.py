@@ -53,10 +53,13 @@ def queue(connection: Connection, measurement: int, citizen: str, now_ms: int) -
 
 
 def withdraw(connection: Connection, measurement: int, but_of: str | None = None) -> None:
-    """What did not go out yet will not; but_of: leave what is for this citizen."""
+    """What did not go out yet will not; but_of: leave what is for this citizen.
+
+    What may stand at a receiver stays noted, and goes no further while the measurement is held.
+    """
     not_begun = and_(deliveries.c.status == CLAIMED, deliveries.c.part == UNRENDERED)
     stays = or_(deliveries.c.status.in_((WAITING, REFUSED)), not_begun)
-    chosen = delete(deliveries).where(deliveries.c.measurement == measurement, stays)
+    chosen = delete(deliveries).where(deliveries.c.measurement == measurement, stays, ~deliveries.c.may_stand)
     if but_of is not None:
         chosen = chosen.where(deliveries.c.citizen != but_of)
     connection.execute(chosen)
@@ -67,9 +70,8 @@ def went_out(connection: Connection, measurement: int, but_to: str | None = None
 
     but_to: asked of everybody else than this citizen; what is only being rendered can be withdrawn.
     """
-    chosen = select(deliveries.c.id).where(
-        deliveries.c.measurement == measurement, deliveries.c.status.in_((CLAIMED, DELIVERED))
-    )
+    out = or_(deliveries.c.status.in_((CLAIMED, DELIVERED)), deliveries.c.may_stand)
+    chosen = select(deliveries.c.id).where(deliveries.c.measurement == measurement, out)
     if but_to is not None:
         chosen = chosen.where(deliveries.c.citizen != but_to, deliveries.c.part != UNRENDERED)
     return connection.execute(chosen.limit(1)).first() is not None
@@ -90,7 +92,13 @@ def claim(
         until = now_ms + lease_ms(endpoint)
         mine = update(deliveries).where(deliveries.c.id == row.id, _free(now_ms))
         taken = connection.execute(
-            mine.values(status=CLAIMED, lease_ms=until, attempts=deliveries.c.attempts + 1)
+            mine.values(
+                status=CLAIMED,
+                lease_ms=until,
+                attempts=deliveries.c.attempts + 1,
+                # What a worker left behind may have gone out just before it died.
+                may_stand=or_(deliveries.c.may_stand, and_(row.status == CLAIMED, row.part != UNRENDERED)),
+            )
         )
         if taken.rowcount == 1:
             what = (row.id, row.measurement, row.household, row.citizen, row.part, row.attempts)
@@ -142,6 +150,11 @@ def delivered(
     return connection.execute(left.limit(1)).first() is None
 
 
+def note_may_stand(connection: Connection, claim_: Claim) -> None:
+    """The receiver may hold it although nothing proves that it does; no later failure takes that back."""
+    connection.execute(update(deliveries).where(deliveries.c.id == claim_.id).values(may_stand=True))
+
+
 def later(connection: Connection, claim_: Claim, code: str, next_ms: int, now_ms: int) -> None:
     """Not confirmed: again from next_ms on. The code says why; its first time is kept."""
     if not _mine(connection, claim_):
@@ -179,6 +192,7 @@ def _due(now_ms: int, resting: list[str]) -> list[Select[Any]]:
         select(
             deliveries.c.id,
             deliveries.c.part,
+            deliveries.c.status,
             deliveries.c.attempts,
             deliveries.c.measurement,
             deliveries.c.citizen,

@@ -1,6 +1,6 @@
 """What was measured, whose it is and where it went: measurements, bindings, deliveries, journey."""
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint, true
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint, false, true
 
 from cloud_bridge.schema.columns import id_of, metadata, ms, number, octets, of, row_id, text
 
@@ -223,6 +223,8 @@ deliveries = Table(
     text("part"),
     text("status"),  # waiting | claimed | delivered | refused | withdrawn
     number("attempts", default="0"),
+    # an answer was lost, or a worker died: the receiver may hold it, also when later tries failed
+    Column("may_stand", Boolean, nullable=False, server_default=false()),
     ms("next_ms"),
     ms("lease_ms", nullable=True),
     text("resource_id", nullable=True),

@@ -4,13 +4,14 @@ import pytest
 
 from cloud_bridge import people_desk
 from cloud_bridge.deliver import Deliverer
-from cloud_bridge.fhir.answers import Delivered, TryLater
+from cloud_bridge.fhir.answers import Delivered, Refused, TryLater
 from cloud_bridge.ledger import deciding
 from cloud_bridge.ledger import deliveries as ledger
 from cloud_bridge.schema import deliveries, measurements
 from tests.cloud_bridge.people_fixtures import ANNA, BERT, DAY, HOUR, START, Meter, Street, cuff_frame, said
 
 LATER = START + DAY
+NEVER = LATER + 1000 * DAY
 WITH_PULSE = 0x04
 
 
@@ -115,6 +116,52 @@ def test_half_delivered_and_then_said_to_be_the_same_persons_goes_on(street):
         people_desk.answer(connection, street.question(), "theirs", LATER, citizen=ANNA, by="operator")
     run(street, receiver)
     assert [status for _, _, status in whose(street)] == ["delivered", "delivered"]
+    assert street.statuses() == ["delivered"]
+
+
+UNANSWERED = TryLater("receiver-silent", may_stand=True)
+AWAY = TryLater("receiver-unreachable")
+DIFFERS = Refused("content-differs", may_stand=True)
+
+
+@pytest.mark.parametrize("outcomes", [[UNANSWERED], [UNANSWERED, AWAY], [DIFFERS]])
+def test_what_may_stand_with_one_person_goes_to_no_other(street, outcomes):
+    """An answer that was lost proves nothing, and no later failure takes that back."""
+    receiver = Scripted(*outcomes)
+    read(street)
+    made = Deliverer(street.database, connect=lambda _: receiver)
+    for number in range(len(outcomes)):
+        with street.within() as connection:  # the other part rests
+            connection.execute(
+                deliveries.update().where(deliveries.c.part == "pulse-rate").values(next_ms=NEVER)
+            )
+        made.deliver_once(LATER + number * DAY)
+    rebind(street)
+    run(street, receiver)
+    assert "Patient/" + BERT not in receiver.subjects
+    assert (street.statuses(), street.open_codes()) == (["held"], ["withdrawal-due"])
+
+
+def test_what_a_worker_that_died_had_in_hands_goes_to_no_other(street):
+    read(street)
+    with street.within() as connection:
+        whole = ledger.claim(connection, LATER, lambda _: 60_000, [])
+        ledger.expand(connection, whole, ["blood-pressure"], LATER)
+        assert ledger.claim(connection, LATER, lambda _: 60_000, []) is not None
+    run(street, Scripted(AWAY), times=1)  # its lease still runs
+    made = Deliverer(street.database, connect=lambda _: Scripted(AWAY))
+    assert made.deliver_once(LATER + HOUR) == 1
+    rebind(street)
+    assert (street.statuses(), street.open_codes()) == (["held"], ["withdrawal-due"])
+
+
+def test_what_surely_never_arrived_goes_to_the_other(street):
+    receiver = Scripted(AWAY)
+    read(street)
+    run(street, receiver, times=1)
+    rebind(street)
+    run(street, receiver)
+    assert receiver.subjects[1:] == ["Patient/" + BERT] * 2
     assert street.statuses() == ["delivered"]
 
 

@@ -11,6 +11,7 @@ from cloud_bridge.deliver import fhir_receiver
 from cloud_bridge.fhir import RENDERINGS
 from cloud_bridge.fhir.answers import Delivered, TryLater
 from cloud_bridge.ledger.claims import Endpoint
+from cloud_bridge.receivers import FhirReceiver
 from cloud_bridge.schema import receivers
 from tests.cloud_bridge.fhir_fixtures import RawServer, pressure
 
@@ -73,7 +74,9 @@ def test_it_searches_first_and_creates_what_is_not_there(server, receiver):
 def test_a_repeat_finds_the_first_and_creates_nothing(server, receiver):
     """A worker that died, or an answer that was lost: the next try must not double it."""
     server.silent = {"create", "read"}
-    assert isinstance(receiver.deliver(resource()), TryLater)
+    outcome = receiver.deliver(resource())
+    assert isinstance(outcome, TryLater)
+    assert outcome.may_stand
     server.silent = set()
     server.asked.clear()
     assert receiver.deliver(resource()) == Delivered("0", None)
@@ -83,7 +86,9 @@ def test_a_repeat_finds_the_first_and_creates_nothing(server, receiver):
 
 def test_nothing_is_created_when_the_search_gets_no_answer(server, receiver):
     server.silent = {"search"}
-    assert isinstance(receiver.deliver(resource()), TryLater)
+    outcome = receiver.deliver(resource())
+    assert isinstance(outcome, TryLater)
+    assert not outcome.may_stand
     assert set(server.asked) == {"search"}
     assert server.stored == []
 
@@ -93,6 +98,30 @@ def test_nothing_is_created_when_the_search_gives_others_than_were_asked_for(ser
     server.stored.append(other)
     assert isinstance(receiver.deliver(resource()), TryLater)
     assert server.stored == [other]
+
+
+@pytest.mark.parametrize(
+    ("post", "get", "may_stand"),
+    [
+        (http(201, b"Location: Observation/1\r\n"), http(503), True),
+        (
+            http(201, b"Location: Observation/1\r\n"),
+            http(200, body={"resourceType": "Observation", "id": "1"}),
+            True,
+        ),
+        (b"", b"", True),
+        (http(500), http(200, body={"resourceType": "Bundle"}), True),
+        (http(503), b"", False),
+        (http(401), b"", False),
+        (http(422), b"", False),
+    ],
+)
+def test_whether_a_receiver_may_hold_what_was_not_confirmed(post, get, may_stand):
+    server = RawServer(lambda raw: post if raw.startswith(b"POST") else get)
+    with server, FhirReceiver(server.base_url) as conditional:
+        assert conditional.deliver(resource()).may_stand is may_stand
+    with FhirReceiver("http://127.0.0.1:1/fhir") as away:
+        assert not away.deliver(resource()).may_stand
 
 
 def test_its_lease_counts_the_search():

@@ -501,6 +501,7 @@ def upgrade() -> None:  # noqa: PLR0915 (one table after the other)
         sa.Column("part", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("may_stand", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("next_ms", sa.BigInteger(), nullable=False),
         sa.Column("lease_ms", sa.BigInteger(), nullable=True),
         sa.Column("resource_id", sa.Text(), nullable=True),
