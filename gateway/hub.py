@@ -14,6 +14,7 @@ from gateway.clock import Clock, ran_back, shown
 from gateway.dialogue import Dialogue
 from gateway.drivers.base import Driver, Record
 from gateway.health import Health
+from gateway.live_key import LiveKey
 from gateway.losses import Losses
 from gateway.open_visit import OpenVisit
 from gateway.outbox import Captured, Effect, Outbox, OutboxError
@@ -28,8 +29,6 @@ from gateway.wire.state import State
 NEARLY_FULL, FULL = 0.9, 1.0
 # A join that heard nothing for so long is closed (protocol, section 1).
 JOIN_MS = 30_000
-# Setting of the outbox: the key that was given up and whose successor is not listed yet.
-KEY_PENDING = "key-pending"
 
 log = structlog.get_logger()
 
@@ -64,8 +63,7 @@ class Hub:
         self.dialogue = dialogue
         self.clock = clock
         self.wake = asyncio.Event()
-        self._renew_key = renew_key
-        self._former_keys = former_keys
+        self.key = LiveKey(outbox, sealer, dialogue, renew_key, former_keys)
         self._visits: dict[bytes, OpenVisit] = {}
         self._losses = Losses(outbox)
         self._health = Health(outbox, sealer, clock, identities, facts)
@@ -180,7 +178,7 @@ class Hub:
     def _seal_now(self) -> None:
         """Seal what is ready. What cannot be written now stays captured and is tried again."""
         try:
-            if not self._key_pending():
+            if not self.key.pending:
                 self.sealer.seal(online=self.dialogue.connected)
         except OutboxError as error:
             log.error("not-sealed", code=error.code)
@@ -204,7 +202,7 @@ class Hub:
 
     def online(self) -> None:
         with _kept_going("renew-key"):
-            self._mind_key()
+            self.key.mind()
         with _kept_going("online"):
             self.dialogue.connect()
         self._seal_now()
@@ -225,68 +223,21 @@ class Hub:
         log.info("state", counter=state.counter, accepted=effect.accepted)
         if effect.lost_accepted:
             log.warning("bridge-lost-envelopes")
-        self._keep_key(state, ahead=effect.ahead)
+        with _kept_going("renew-key"):
+            self.key.heed(state, ahead=effect.ahead)
         for command in state.commands:
             self._health.obey(command, state.bridge_ms)
 
-    def _keep_key(self, state: State, *, ahead: bool) -> None:
-        """A key of which the bridge knows more than we do seals nothing more: a new one takes its place.
-
-        A key is used only once a state lists it; until then the bridge is asked to take it.
-        """
-        held = state.key(self.sealer.signer.kid)
-        if ahead and held is not None and (held.contiguous or held.ranges):  # of this key, not of one before
-            self._give_key_up("bridge-ahead")
-        if state.key(self.sealer.signer.kid) is None:
-            self.dialogue.ask_for_keys(self._unknown_former(state))
-        elif self.outbox.setting(KEY_PENDING) not in (None, b"", self.sealer.signer.kid):
-            self.outbox.set_setting(KEY_PENDING, b"")
-
-    def _unknown_former(self, state: State) -> list[Signer]:
-        """Keys that a restored bridge forgot and whose envelopes it does not have, oldest first.
-
-        Only beside the live key: one asked for alone would take the place of the live one at the bridge.
-        """
-        former = {signer.kid: signer for signer in self._former_keys()}
-        waiting = [kid for kid in self.outbox.waiting_keys() if state.key(kid) is None]
-        return [former[kid] for kid in waiting if kid in former]
-
     def _give_key_up(self, code: str) -> None:
-        """Nothing more is sealed with this key; its successor seals once a state lists it."""
-        log.error("key-renewed", code=code)
         with _kept_going("renew-key"):
-            self.outbox.set_setting(KEY_PENDING, self.sealer.signer.kid)
-            self._make_next_key()
-
-    def _make_next_key(self) -> None:
-        self.sealer.signer = self.dialogue.signer = self._renew_key()
-        if self.dialogue.connected:
-            self.dialogue.say_hello()
-
-    def _mind_key(self) -> None:
-        """No hub stays with a key that it cannot use: a renewal that was cut or failed is made again."""
-        kid, given_up = self.sealer.signer.kid, self.outbox.setting(KEY_PENDING)
-        if given_up == kid:
-            self._make_next_key()
-        elif not given_up and not self._head_readable(kid):
-            self._give_key_up("head-unreadable")
-
-    def _head_readable(self, kid: bytes) -> bool:
-        try:
-            self.outbox.head(kid)
-        except OutboxError as error:
-            return error.code != "head-unreadable"
-        return True
-
-    def _key_pending(self) -> bool:
-        return bool(self.outbox.setting(KEY_PENDING))
+            self.key.give_up(code)
 
     # What passes with time.
 
     def tick(self) -> None:
         """Once a second and whenever something changed: send, make room, report."""
         steps = (
-            self._mind_key,
+            self.key.mind,
             self._close_joins,
             self.dialogue.tick,
             self.outbox.make_room,
@@ -308,12 +259,12 @@ class Hub:
                 current.start_afresh()
 
     def _report_status(self) -> None:
-        if not self._key_pending():
+        if not self.key.pending:
             self._health.report()
 
     def _report_lost(self) -> None:
         """Device records that could not be stored, and envelopes that the outbox cannot read any more."""
-        if self._key_pending():
+        if self.key.pending:
             return
         self._losses.report(self.sealer)
         self.sealer.report_damage()

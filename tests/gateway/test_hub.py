@@ -658,13 +658,13 @@ def test_a_key_that_cannot_be_written_does_not_end_the_hub(house):
     def renew():
         raise SignerError("key-not-written")
 
-    house.hub._renew_key = renew
+    house.hub.key.renew = renew
     house.hear(keys=[KeyState(house.signer.kid, 99, bytes(32), [], 0)])
     house.cuff(record_bytes(131, 1))
     house.hub.tick()
     assert len(house.line.envelopes()) == 2, "nothing more is sealed with the old key"
     assert house.outbox.counts()["captured"] == 1
-    house.hub._renew_key = lambda: Signer.renew(house.folder)
+    house.hub.key.renew = lambda: Signer.renew(house.folder)
     house.hear()
     assert house.sealer.signer.kid != house.signer.kid
     house.hear()

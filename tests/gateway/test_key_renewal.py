@@ -48,7 +48,7 @@ def test_a_power_cut_between_giving_up_and_the_new_key(house):
     def cut():
         raise KeyboardInterrupt
 
-    house.hub._renew_key = cut
+    house.hub.key.renew = cut
     with pytest.raises(KeyboardInterrupt):
         house.hear(keys=ahead(house))
     house.restart()
@@ -64,11 +64,11 @@ def test_a_renewal_that_failed_is_made_up_for_without_a_word_of_the_bridge(house
     def fails():
         raise SignerError("key-not-written")
 
-    house.hub._renew_key = fails
+    house.hub.key.renew = fails
     house.hear(keys=ahead(house))
     house.hub.offline()
     assert house.sealer.signer.kid == old
-    house.hub._renew_key = lambda: Signer.renew(house.folder)
+    house.hub.key.renew = lambda: Signer.renew(house.folder)
     house.hub.tick()
     assert_speaks_again(house, old)
 
@@ -92,7 +92,7 @@ def test_the_burnt_key_listed_is_no_leave_to_seal_with_it(house):
     def fails():
         raise SignerError("key-not-written")
 
-    house.hub._renew_key = fails
+    house.hub.key.renew = fails
     house.hear(keys=ahead(house))
     house.hear()
     assert house.outbox.setting("key-pending") == house.signer.kid
@@ -118,7 +118,7 @@ def renewed(house, minute: int) -> bytes:
     house.cuff(record_bytes(140 + minute, minute))
     house.sealer.seal(online=True)
     old = house.sealer.signer.kid
-    house.hub._give_key_up("bridge-ahead")
+    house.hub.key.give_up("bridge-ahead")
     house.bridge.known.add(house.sealer.signer.kid)
     house.outbox.set_setting("key-pending", b"")
     return old

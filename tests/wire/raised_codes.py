@@ -17,7 +17,7 @@ WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 # Calls that are given a code, by how their name ends or by their name.
 MAKERS = ("Error", "Refused", "TryLater", "Unclear")
-PASSERS = ("__init__", "_refuse", "refuse", "hold", "hold_item", "_give_key_up")
+PASSERS = ("__init__", "_refuse", "refuse", "hold", "hold_item", "give_up")
 # Rooms whose module constants say why something waits; what else stands there.
 HOLDING = ("ledger/holds.py", "cloud_bridge/people.py")
 NO_CODES = {"alone", "slots", "shared"}
