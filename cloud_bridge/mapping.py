@@ -195,6 +195,8 @@ def _word(said: object) -> str:
 
 def _text(said: dict[str, Any], name: str) -> str:
     found = said.get(name)
+    if found is None:
+        raise MapError("line-unfit", f"{name} is missing")
     if not isinstance(found, str) or not found:
         raise MapError("line-unfit", name)
     return found

@@ -64,7 +64,7 @@ def _examine(config: Config) -> Iterator[Finding]:
         ("outbox", _outbox),
         ("certificate", _certificate),
         ("devices", _devices),
-        ("bridge", _bridge),
+        ("broker", _bridge),
     ]
     for point, check in checks:
         try:

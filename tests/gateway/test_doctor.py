@@ -15,7 +15,7 @@ from gateway.wire.state import NEVER
 from tests.gateway.hub_tls import Installed, Server
 from tests.gateway.outbox_fixtures import Bench
 
-POINTS = ["configuration", "data directory", "outbox", "certificate", "devices", "bridge"]
+POINTS = ["configuration", "data directory", "outbox", "certificate", "devices", "broker"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_data_directory_that_is_gone(hub):
     assert problems(hub) == {
         "data directory": "data-missing",
         "outbox": "outbox-missing",
-        "bridge": "uplink-identity-unreadable",
+        "broker": "uplink-identity-unreadable",
     }
 
 
@@ -115,7 +115,7 @@ def test_a_certificate_that_ends(hub, days_ago, code):
 
 def test_a_broker_that_refuses_the_certificate_is_noticed_after_the_handshake(hub):
     hub.certify(days_ago=95)
-    assert problems(hub) == {"certificate": "certificate-expired", "bridge": "bridge-tls"}
+    assert problems(hub) == {"certificate": "certificate-expired", "broker": "bridge-tls"}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -124,7 +124,7 @@ def test_no_certificate(hub, content):
     place.unlink()
     if content is not None:
         place.write_bytes(content)
-    assert problems(hub) == {"certificate": "certificate-missing", "bridge": "uplink-identity-unreadable"}
+    assert problems(hub) == {"certificate": "certificate-missing", "broker": "uplink-identity-unreadable"}
 
 
 def test_a_cable_that_is_not_plugged_in(hub):
@@ -134,7 +134,7 @@ def test_a_cable_that_is_not_plugged_in(hub):
 
 def test_a_bridge_that_cannot_be_reached(hub):
     hub.config = hub.configure(free_port())
-    assert problems(hub) == {"bridge": "bridge-unreachable"}
+    assert problems(hub) == {"broker": "bridge-unreachable"}
     assert examine(hub.config)[-1].unreachable
 
 
@@ -142,24 +142,24 @@ def test_a_bridge_that_does_not_answer(hub, monkeypatch):
     monkeypatch.setattr(doctor, "REACH_WITHIN_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hub.config = hub.configure(silent.getsockname()[1])
-        assert problems(hub) == {"bridge": "bridge-unreachable"}
+        assert problems(hub) == {"broker": "bridge-unreachable"}
 
 
 def test_a_host_that_does_not_exist(hub):
     hub.config = hub.configure(8883, host="bridge.invalid")
-    assert problems(hub) == {"bridge": "bridge-unreachable"}
+    assert problems(hub) == {"broker": "bridge-unreachable"}
 
 
 def test_a_bridge_of_another_authority_is_not_trusted(hub, tmp_path):
     stranger = Server(Authority.open(tmp_path / "strange"), tmp_path / "server")
     hub.config = hub.configure(stranger.port)
-    assert problems(hub) == {"bridge": "bridge-tls"}
+    assert problems(hub) == {"broker": "bridge-tls"}
     stranger.close()
 
 
 def test_a_bridge_under_another_name_is_not_trusted(hub, server):
     hub.config = hub.configure(server.port, host="localhost")
-    assert problems(hub) == {"bridge": "bridge-tls"}
+    assert problems(hub) == {"broker": "bridge-tls"}
 
 
 def test_every_finding_says_who_must_act_in_both_languages(monkeypatch):
