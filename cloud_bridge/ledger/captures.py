@@ -13,6 +13,9 @@ from cloud_bridge.schema import arrivals, disclosures, envelopes, hub_keys, hubs
 from gateway.wire.envelope import open_disclosure
 from gateway.wire.measurement import Capture, Moment
 
+# So many envelopes to either side are looked at for one that tells the time.
+NEAR = 1000
+
 
 @dataclass(frozen=True)
 class Captured:
@@ -32,8 +35,11 @@ def captured(connection: Connection, taken: TakenItem, capture: Capture) -> Capt
     low = 0 if before is None else before.captured_low_ms
     high = taken.arrived_ms if after is None else min(taken.arrived_ms, after.captured_high_ms)
     when = placing.captured(
-        capture.moment, _sealed_at(connection, taken.envelope_id), taken.arrived_ms, Interval(low, high)
+        capture.moment, sealed_at(connection, taken.envelope_id), taken.arrived_ms, Interval(low, high)
     )
+    if when.low_ms != when.high_ms:
+        told = _told_by_boot(connection, taken, capture.moment)
+        when = when if told is None else placing.captured(told, None, taken.arrived_ms, when)
     same_boot = _same_boot(connection, capture)
     if same_boot is not None:
         return Captured(when, same_boot.at_ms + capture.moment.mono_ms - same_boot.mono_ms)
@@ -79,11 +85,27 @@ def sealed_ms(connection: Connection, envelope: int) -> int | None:
     return connection.execute(chosen).scalar()
 
 
-def _sealed_at(connection: Connection, envelope: int) -> Moment | None:
+def sealed_at(connection: Connection, envelope: int) -> Moment | None:
+    """When the hub sealed this envelope, as it says; None for one of a newer version."""
     row = connection.execute(select(envelopes).where(envelopes.c.id == envelope)).one()
     if row.sealed_boot is None:
         return None
     return Moment(bytes(row.sealed_boot), row.sealed_mono_ms, row.sealed_wall_ms, row.sealed_quality)
+
+
+def _told_by_boot(connection: Connection, taken: TakenItem, moment: Moment) -> Moment | None:
+    """The same moment, with the time that another envelope of this boot tells; the nearest that is near."""
+    near = envelopes.c.sequence.between(taken.sequence - NEAR, taken.sequence + NEAR)
+    trusted = envelopes.c.sealed_quality.in_(placing.TRUSTED)
+    past = envelopes.c.sealed_wall_ms <= envelopes.c.arrived_ms + placing.AGREE_MS
+    chosen = select(envelopes).where(envelopes.c.kid == taken.kid, near, trusted, past)
+    same = chosen.where(envelopes.c.sealed_boot == moment.boot)
+    nearest = same.order_by(func.abs(envelopes.c.sealed_mono_ms - moment.mono_ms)).limit(1)
+    row = connection.execute(nearest).first()
+    if row is None:
+        return None
+    wall_ms = row.sealed_wall_ms + moment.mono_ms - row.sealed_mono_ms
+    return Moment(moment.boot, moment.mono_ms, wall_ms, row.sealed_quality)
 
 
 def _neighbour(connection: Connection, taken: TakenItem, *, after: bool) -> Row[Any] | None:

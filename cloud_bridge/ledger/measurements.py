@@ -9,12 +9,12 @@ from sqlalchemy import Connection, insert, select, update
 from cloud_bridge import placing, repeats
 from cloud_bridge.ledger import (
     captures,
-    clocks,
     deciding,
     deliveries,
     devices,
     holds,
     journey_log,
+    placements,
     records,
     succession,
     wishes,
@@ -28,7 +28,7 @@ from cloud_bridge.ledger.recognition import (
 )
 from cloud_bridge.ledger.records import RecordError, Seen
 from cloud_bridge.ledger.taken import TakenItem
-from cloud_bridge.placing import Placed, Told
+from cloud_bridge.placing import Placed
 from cloud_bridge.repeats import Passage
 from cloud_bridge.schema import arrivals, measurements, parts
 from gateway.wire.cbor import decode, encode
@@ -53,6 +53,7 @@ def take_item(connection: Connection, taken: TakenItem) -> None:
     elif isinstance(item, Status):
         for told in item.devices:
             devices.status(connection, taken.household, told, taken.arrived_ms)
+    placements.again(connection, taken)
     go_on(connection, taken.kid, taken.arrived_ms)
 
 
@@ -137,7 +138,7 @@ def _keep(connection: Connection, seen: Seen, verdict: Verdict, passages: list[P
             envelope=taken.envelope_id,
         )
         return
-    number = _new(connection, seen, verdict, _placed(connection, seen, passages))
+    number = _new(connection, seen, verdict, placements.placed(connection, seen, passages))
     _add_arrival(connection, seen, number, verdict.relation)
     _note_route(connection, seen, number)
     if verdict.code is not None:
@@ -175,17 +176,6 @@ def _new(connection: Connection, seen: Seen, verdict: Verdict, placed: Placed) -
     return int(
         connection.execute(insert(measurements).values(**row).returning(measurements.c.id)).scalar_one()
     )
-
-
-def _placed(connection: Connection, seen: Seen, passages: list[Passage]) -> Placed:
-    """Where the record stands in time. A clock that is not offered, and ran back to it, places nothing."""
-    own, clock = placing.device_seconds(seen.reading.device_time), seen.item.clock
-    since, before = clocks.timeline(connection, seen.device.id, seen.captured.at_ms)
-    ran_back = (
-        clock is None and own is not None and any(one.step and one.low < own <= one.high for one in passages)
-    )
-    told = Told(own, clock, seen.record.live, since, before, ran_back)
-    return placing.place(told, seen.capture.moment, seen.captured.when)
 
 
 def _add_arrival(connection: Connection, seen: Seen, measurement: int, relation: str) -> None:

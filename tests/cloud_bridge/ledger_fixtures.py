@@ -112,22 +112,24 @@ class Chain:
         """A clone: the same key and head, from now on another life."""
         return Chain(self.signing, self.hub, self.sequence, self.last, self.statements, list(self.sealed))
 
-    def seal(self, *items: Item | bytes) -> Sealed:
+    def seal(self, *items: Item | bytes, at: Moment | None = None) -> Sealed:
         """An envelope of these items; bytes stand for a disclosure as it is."""
         number = len(self.sealed)
         parts = list(items) or [status(number)]
         self.statements += sum(isinstance(item, Statement) for item in parts)
         disclosures = [self._disclosure(number, at, item) for at, item in enumerate(parts)]
-        return self.seal_raw(disclosures)
+        return self.seal_raw(disclosures, at=at)
 
-    def seal_raw(self, disclosures: list[bytes], previous: bytes | None = None) -> Sealed:
+    def seal_raw(
+        self, disclosures: list[bytes], previous: bytes | None = None, at: Moment | None = None
+    ) -> Sealed:
         self.sequence += 1
         link = previous or self.last
         contents = Contents(
             self.sequence,
             link,
             None if link else self.reason,
-            moment(self.sequence),
+            at or moment(self.sequence),
             self.statements,
             [digest(data) for data in disclosures],
         )

@@ -385,6 +385,25 @@ def test_not_mine_stops_a_reading_in_either_order(street, hub, first):
     assert only(street).settled_ms is not None
 
 
+def test_a_hub_that_comes_to_know_the_time_places_what_it_captured_before(street, hub):
+    """No network after a boot: the hub counts from its boot, and tells the time three days later."""
+    street.bind(from_ms=START - HOUR)
+    hub.quality = "none"
+    item = hub.item(START + 5000, cuff_frame(120))
+    without = hub.chain.seal(item, at=hub.moment(START + HOUR))
+    street.arrive(hub, without, START + 3 * DAY)
+    assert street.open_codes() == ["time-unknown"]
+    hub.quality = "ntp"
+    status = Status(hub.moment(START + 3 * DAY), "1.0", 1, [], [], [])
+    street.arrive(hub, hub.chain.seal(status, at=hub.moment(START + 3 * DAY)), START + 3 * DAY)
+    assert (street.statuses(), street.open_codes()) == (["due"], [])
+    (row,) = street.rows(measurements)
+    assert (row.placed_low_ms, row.placed_high_ms, row.late) == (START + 5000, START + 5000, True)
+    before = hub.chain.seal(hub.item(START + DAY, cuff_frame(130)), at=hub.moment(START + DAY))
+    street.arrive(hub, before, START + 3 * DAY)
+    assert street.rows(measurements)[1].placed_high_ms == START + DAY
+
+
 def test_mine_names_the_citizen_of_what_nobody_knew(street, hub):
     item = measured(hub)
     street.take(hub, START + 6000, item)
