@@ -79,7 +79,8 @@ def test_one_envelope_rots(village, anna, hub, keeps_memory):
     village.run(2)
     village.settle()
     (gap,) = [row for row in village.rows(gaps) if row.low <= sequences[3] <= row.high]
-    assert (gap.closed_by, gap.who, gap.missing) == ("lost", "hub", 0)
+    assert (gap.who, gap.missing) == ("hub", 0)
+    assert gap.closed_by in ("lost", "filled")  # whichever came last: the loss may be told first
     (loss,) = village.rows(losses)
     assert (loss.sequence, loss.position, loss.reason) == (sequences[3], None, "unreadable")
     village.assert_delivered(anna, [truth for truth in cuff.truth if truth is not cuff.truth[3]])
