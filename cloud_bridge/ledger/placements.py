@@ -45,7 +45,7 @@ def again(connection: Connection, taken: TakenItem) -> None:
             continue
         try:
             seen = records.seen(connection, first, first.item)
-        except RecordError:  # erased since, or read differently by a newer driver: a person still may place it
+        except RecordError:  # erased, or read differently by a newer driver: a person still may place it
             continue
         _place_again(connection, row.id, seen, taken.arrived_ms)
 
