@@ -1,6 +1,6 @@
 """Whose reading it is, and whether it may go: pure rules, no default citizen ever.
 
-protocol.md section 2, design.md section 6. A binding says that from one moment to another a device (and its
+docs/decisions/0006-whose-and-again.md. A binding says that from one moment to another a device (and its
 user slot) measures one citizen. It counts only for a reading whose placed time, with its doubt, lies wholly
 inside. What is not certain is held and asked about, never guessed.
 """

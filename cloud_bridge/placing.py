@@ -1,6 +1,6 @@
 """When something was measured: an interval, told from what device, hub and bridge said. Pure rules.
 
-protocol.md section 8. Never later than arrival, never 1970: what cannot be placed within a day is held for
+Decision 0006. Never later than arrival, never 1970: what cannot be placed within a day is held for
 the citizen to place. Times are ms UTC; a device's own clock is local time without a zone, in seconds.
 """
 

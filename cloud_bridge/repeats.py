@@ -1,6 +1,6 @@
 """Whether a record that is known was only read again, or may have been made anew. Pure rules.
 
-protocol.md section 2: *seen again* must be certain; it is accepted and not delivered. A device can make the
+*Seen again* must be certain; it is accepted and not delivered. A device can make the
 same record key twice only if its clock (or record counter, where the key holds no time) passes the same
 value twice. So we keep what the clock stood at, and when (anchors), and tell from two neighbouring anchors
 which values it may have passed between them. docs/decisions/0006-whose-and-again.md has the reasoning.

@@ -1,4 +1,4 @@
-"""Moments in FHIR's own form, with the offset of the Dutch clock (protocol.md section 8)."""
+"""Moments in FHIR's own form, with the offset of the Dutch clock."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -29,7 +29,7 @@ class Part:
 
 
 def identifier_value(secret: bytes, key: bytes, part: str) -> str:
-    """64 hex digits: the same at each try, unlinkable between receivers (protocol.md section 2)."""
+    """64 hex digits: the same at each try, unlinkable between receivers."""
     return hashlib.sha256(secret + key + part.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What people said at a hub, carried out (protocol.md section 7).
+"""What people said at a hub, carried out.
 
 Restricting words (pause, not-mine) act at once, from any hub whose key we know. Widening ones (resume, mine,
 answer) only from an active hub without a fork, and only within its household; from a forked hub they wait,
