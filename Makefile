@@ -8,7 +8,8 @@ PYTHON ?= python3
 PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
 DEVICES ?= all
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke test check portable format lock stories kill clean need
+.PHONY: help setup run smoke test check portable campaign kill format lock clean need
+DOSE ?= 10
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -58,6 +59,12 @@ check: $(READY) ## ruff, mypy, import contracts, mpy-cross on the portable files
 
 portable: $(READY) ## the portable tests on the MicroPython unix port
 	@MICROPYPATH=.:.frozen $(BIN)/micropython tests/portable/run.py
+
+campaign: $(READY) $(COSE) ## every fuzz, crash and power-cut campaign with a larger dose (DOSE=10; an hour or more)
+	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests -n 2 --dist loadfile --timeout 3600
+
+kill: $(READY) ## kill -9 of gateway, bridge, broker and callout at random under traffic (DOSE=10)
+	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests/e2e/test_chain.py -k kill_9 --timeout 3600
 
 format: $(READY) ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ from gateway.simulator.compare import Comparison, Sent, compare, sent_by_cuff, s
 from gateway.simulator.process import wait_until
 from gateway.simulator.truth import read_truth
 
-pytestmark = [pytest.mark.chain, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chain, pytest.mark.timeout(3600)]
 DOSE = int(os.environ.get("MEETHUB_DOSE", "1"))
 SETTLED_WITHIN_S = 120
 # From the radio's confirmation (or the end of a finger session) to the durable capture, generously.
