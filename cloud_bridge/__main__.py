@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 problem found, 2 wrong usage, 3 unreachable.
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -122,12 +123,19 @@ def _held(chosen: argparse.Namespace) -> int:
 
 
 def _follow(chosen: argparse.Namespace) -> int:
+    """Until Ctrl-C or SIGTERM; both are the usual end, and no problem."""
     from cloud_bridge import administration, journey
 
-    with administration.opened(chosen.data) as database:
-        for step in journey.follow(database, chosen.since):
-            line = json.dumps(step) if chosen.json else f"{step['at']}  {step['reading']}  {step[language()]}"
-            print(line, flush=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with administration.opened(chosen.data) as database:
+            for step in journey.follow(database, chosen.since):
+                said = f"{step['at']}  {step['reading']}  {step[language()]}"
+                print(json.dumps(step) if chosen.json else said, flush=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return OK
 
 
