@@ -118,7 +118,8 @@ def _held(chosen: argparse.Namespace) -> int:
         for row in rows:
             _, dutch, english = explain(str(row["code"]))
             said = dutch if language() == "nl" else english
-            print(f"{row['reading']}  {row['since']}  {said}  → {row['who']}")
+            asked = f"  (question {row['question']})" if row["question"] else ""
+            print(f"{row['reading']}  {row['since']}  {said}  → {row['who']}{asked}")
     return PROBLEM if rows else OK
 
 

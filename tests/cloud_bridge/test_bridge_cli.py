@@ -510,6 +510,7 @@ def test_readings_without_a_binding_are_held_for_the_citizen(run, arrived):
     assert all(row["question"] for row in rows)
     code, out, _ = run("held", "--data", arrived.data)
     assert out.count(CODES["no-binding"][2]) == 2
+    assert all(row["question"] in out for row in rows)
 
 
 def test_trace_tells_where_a_reading_is_and_who_must_act(run, arrived, monkeypatch):
