@@ -117,7 +117,16 @@ class Chain:
     def follow(self) -> "subprocess.Popen[str]":
         """The steps of all readings since this start, one JSON object a line."""
         command = [*self._bridge_command("follow"), "--json", "--since", self.started.isoformat()]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        with (self.directory / "log" / "follow.log").open("ab") as log:
+            # In a session of its own: Ctrl-C is ours to answer, and nothing of it reaches the terminal.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
 
     def dead(self) -> list[str]:
         """Programs that ended although nobody asked them to."""
