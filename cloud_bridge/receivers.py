@@ -11,7 +11,8 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -46,6 +47,9 @@ class DeliveryError(MeethubError):
 class FhirReceiver:
     """One FHIR R4 endpoint. Safe for several threads; connections are kept.
 
+    Calls for one and the same resource wait for each other: servers may look and store in two steps, and two
+    conditional creates at one moment then store two. Between processes the lease on a delivery sees to that.
+
     timeout_s: the longest that one request may take, from the first byte sent to the last received.
     token: sent as a bearer token. ca: file with the certificate authorities to trust, else the system's.
     conditional_create: False where the receiver does not heed If-None-Exist (FHIR R4 http.html#ccreate). Then
@@ -64,6 +68,8 @@ class FhirReceiver:
         self.base_url = base_url.rstrip("/")
         self._conditional = conditional_create
         self._timeout_s = timeout_s
+        self._at_work: set[Ticket] = set()
+        self._freed = threading.Condition()
         _check_address(self.base_url)
         headers = {"accept": MEDIA_TYPE, "accept-encoding": "identity", "user-agent": "meethub-bridge"}
         if token:
@@ -79,7 +85,10 @@ class FhirReceiver:
 
     @property
     def longest_s(self) -> float:
-        """The longest that one `deliver` can take; a lease on a delivery is longer than this."""
+        """The longest that one `deliver` can take, but for waiting for another of the same resource.
+
+        A lease on a delivery is longer than this.
+        """
         return (REQUESTS + (not self._conditional)) * self._timeout_s
 
     def deliver(self, resource: dict[str, Any]) -> Outcome:
@@ -90,9 +99,12 @@ class FhirReceiver:
         ticket = Ticket.of(resource)
         if ticket is None:
             return Refused("resource-unfit", "no identifier or subject")
-        there = None if self._conditional else self._look_up(resource, ticket, "receiver-unclear")
-        step = there or self._create(resource, ticket)
-        return _standing(self._read_back(resource, step.resource_id)) if isinstance(step, Claimed) else step
+        with self._alone(ticket):
+            there = None if self._conditional else self._look_up(resource, ticket, "receiver-unclear")
+            step = there or self._create(resource, ticket)
+            return (
+                _standing(self._read_back(resource, step.resource_id)) if isinstance(step, Claimed) else step
+            )
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -103,6 +115,18 @@ class FhirReceiver:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def _alone(self, ticket: Ticket) -> Iterator[None]:
+        with self._freed:
+            self._freed.wait_for(lambda: ticket not in self._at_work)
+            self._at_work.add(ticket)
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._at_work.remove(ticket)
+                self._freed.notify_all()
 
     def _create(self, resource: dict[str, Any], ticket: Ticket) -> Claimed | Outcome:
         condition = {"if-none-exist": ticket.condition()} if self._conditional else {}
