@@ -12,13 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from gateway.drivers import DRIVERS, driver_named
-from gateway.drivers.base import Driver, Record
+from gateway.drivers.base import SENT, Driver, Record
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 
 _DEVICE_KEYS = ("manufacturer", "model", "firmware", "serial", "system_id", "address")
 _INPUTS = ("received", "stream", "advertisement", "exchange")
+# What a line may tell of the device, by the characteristic in which devices tell it.
+_ABOUT = {"2a29": "manufacturer", "2a24": "model", "2a25": "serial", "2a26": "firmware"}
 _SIG_UUID = re.compile(r"0000([0-9a-f]{4})-0000-1000-8000-00805f9b34fb")
 _NO_CAPTURE = Capture(bytes(8), 0, Moment(bytes(8), 0, None, "none"))
 
@@ -135,18 +137,35 @@ def _driver(name: object) -> type[Driver]:
 
 def _frames(data: dict[str, Any], driver: type[Driver]) -> list[tuple[int, Frame]]:
     """All that the driver hears, in order: what was read, what the device sent, what it answered."""
-    if "advertisement" in data:
-        _advertisement(data["advertisement"])
-        raise DecodeError("input-unsupported", "this driver hears no advertisements")
-    if ("received" if driver.serial else "stream") in data:
-        raise DecodeError(
-            "input-unsupported", "this driver hears " + ("a stream" if driver.serial else "no stream")
-        )
     frames = _pairs(data.get("reads", []), "reads")
+    frames = _told(data.get("device"), driver, {frame.source for _, frame in frames}) + frames
     frames += _pairs(data.get("received", []), "received")
     if "stream" in data:
         frames.append((0, Frame("serial", 0, _octets(data["stream"], "stream"))))
-    return frames + _exchange(data.get("exchange", []))
+    if "advertisement" in data:
+        frames += _advertisement(data["advertisement"])
+    frames += _exchange(data.get("exchange", []), driver)
+    _check_inputs(data, driver)
+    return frames
+
+
+def _check_inputs(data: dict[str, Any], driver: type[Driver]) -> None:
+    hears = {
+        "advertisement": driver.adverts,
+        "received": bool(driver.subscribe),
+        "stream": driver.serial is not None,
+        "exchange": not driver.adverts,
+    }
+    for name, does in hears.items():
+        if name in data and not does:
+            raise DecodeError("input-unsupported", f"this driver does not hear: {name}")
+
+
+def _told(device: object, driver: type[Driver], read: set[str]) -> list[tuple[int, Frame]]:
+    """What the line tells of the device, where the driver reads it of the device and the line has no read."""
+    about = device if isinstance(device, dict) else {}
+    told = [(source, about.get(word)) for source, word in _ABOUT.items() if source in driver.reads]
+    return [(0, Frame(source, 0, text.encode())) for source, text in told if text and source not in read]
 
 
 def _pairs(item: object, name: str) -> list[tuple[int, Frame]]:
@@ -156,15 +175,15 @@ def _pairs(item: object, name: str) -> list[tuple[int, Frame]]:
     ]
 
 
-def _exchange(item: object) -> list[tuple[int, Frame]]:
-    """Of a dialogue the driver hears the device's side."""
+def _exchange(item: object, driver: type[Driver]) -> list[tuple[int, Frame]]:
+    """A dialogue in order; what the hub sent is marked. A driver of cables knows one channel only."""
     frames = []
     for index, (side, source, octets) in enumerate(_rows(item, 3, "exchange")):
         if side not in {"sent", "received"}:
             raise DecodeError("line-invalid", "exchange: sent or received is needed")
-        frame = Frame(_source(source, "exchange"), 0, _octets(octets, "exchange"))
-        if side == "received":
-            frames.append((index, frame))
+        channel = _source(source, "exchange") if driver.subscribe else "serial"
+        mark = SENT if side == "sent" else ""
+        frames.append((index, Frame(mark + channel, 0, _octets(octets, "exchange"))))
     return frames
 
 
@@ -189,15 +208,18 @@ def _octets(item: object, name: str) -> bytes:
         raise DecodeError("line-invalid", f"{name}: bytes are hexadecimal text") from None
 
 
-def _advertisement(item: object) -> None:
+def _advertisement(item: object) -> list[tuple[int, Frame]]:
+    """Service data by service, manufacturer data by company, each a frame of its own."""
     if not isinstance(item, dict):
         raise DecodeError("line-invalid", "advertisement: an object is needed")
-    for name in ("service_data", "manufacturer_data"):
+    frames = []
+    for name, mark in (("service_data", "advert:"), ("manufacturer_data", "maker:")):
         part = item.get(name, {})
         if not isinstance(part, dict):
             raise DecodeError("line-invalid", f"advertisement: {name} is an object")
-        for octets in part.values():
-            _octets(octets, name)
+        for source, octets in part.items():
+            frames.append((0, Frame(mark + _source(source, name), 0, _octets(octets, name))))
+    return frames
 
 
 def _device(item: object) -> dict[str, str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from gateway.bookkeeping import Bookkeeping
 from gateway.clock import Clock, ran_back, shown
 from gateway.dialogue import Dialogue
 from gateway.drivers.base import Driver, Record
@@ -66,28 +67,43 @@ class Hub:
         self.key = LiveKey(outbox, sealer, dialogue, renew_key, former_keys)
         self._visits: dict[bytes, OpenVisit] = {}
         self._losses = Losses(outbox)
+        self._bookkeeping = Bookkeeping(outbox)
         self._health = Health(outbox, sealer, clock, identities, facts)
 
     # What devices do: the Listener of radio and serial port.
 
     def opened(self, visit: Visit) -> None:
         now = self.clock.now()
-        self._visits[visit.number] = OpenVisit(visit.driver(), now.mono_ms)
-        self._health.seen(visit)
+        self._visits[visit.number] = current = OpenVisit(visit.driver(), visit.device.identity, now.mono_ms)
+        if visit.driver.serial is None:  # on a cable nobody may be there
+            self._met(visit, current)
         if visit.clock is not None:
-            with _kept_going("clock"):
-                self._watch_clock("clock " + visit.device.identity, shown(visit.clock, now))
+            self._watch_clock(visit, now)
+
+    def _met(self, visit: Visit, current: OpenVisit) -> None:
+        current.heard = True
+        self._health.seen(visit)
         log.info("visit-opened", driver=visit.driver.name)
 
-    def _watch_clock(self, name: str, now: bytes) -> None:
+    def _watch_clock(self, visit: Visit, now: Moment) -> None:
         """A clock that ran back can stamp a record as one before: the bridge must see it, known or not."""
-        before = self.outbox.setting(name)
-        if before is not None and ran_back(before, now):
-            self.sealer.forget_known()
-        self.outbox.set_setting(name, now)
+        if visit.clock is None:
+            return
+        name, shows = "clock " + visit.device.identity, shown(visit.clock, now)
+        with _kept_going("clock"):
+            before = self.outbox.setting(name)
+            if before is not None and ran_back(before, shows):
+                self.sealer.forget_known()
+            self.outbox.set_setting(name, shows)
 
-    def received(self, visit: Visit, source: str, data: bytes) -> bytes | None:
-        """Bytes of the device, durable when this returns; what to answer it, if anything.
+    def begun(self, visit: Visit) -> list[Frame]:
+        """What the driver asks first. OutboxError when a key for the device could not be kept."""
+        current = self._visits[visit.number]
+        current.driver.start(self._bookkeeping.known(visit, current.place))
+        return self._turn(visit, current)
+
+    def received(self, visit: Visit, source: str, data: bytes) -> list[Frame]:
+        """Bytes of the device, durable when this returns; what to send it, if anything.
 
         An answer is only given for what is stored: a device that deletes on our answer loses nothing.
         OutboxError when they could not be stored: they are counted as lost, and the caller hangs up at once,
@@ -96,22 +112,55 @@ class Hub:
         current = self._visits[visit.number]
         moment = self.clock.now()
         current.heard_ms = moment.mono_ms
+        if not current.heard:
+            self._met(visit, current)
         frame = Frame(source, moment.mono_ms - current.began_ms, data)
-        if current.driver.stream:
-            return self._store_cut(visit, current.driver.received(frame), moment)
         if source in current.driver.reads:
             current.read.append(frame)
             current.driver.received(frame)
-            return None
-        captured = self._capture(visit, [*current.read, frame], moment)
-        current.waiting[id(frame)] = captured
-        return self._seal(current, current.driver.received(frame))
+        elif current.driver.cuts:
+            self._drive(visit, current, current.driver.received(frame), moment)
+        else:
+            captured = self._capture(visit, [*current.read, frame], moment)
+            current.waiting[id(frame)] = captured
+            self._drive(visit, current, current.driver.received(frame), moment)
+        return self._turn(visit, current)
+
+    def silent(self, visit: Visit) -> list[Frame]:
+        """The device owes an answer for longer than it may; what to send instead."""
+        current = self._visits[visit.number]
+        self._drive(visit, current, current.driver.silent(), self.clock.now())
+        return self._turn(visit, current)
+
+    def _drive(self, visit: Visit, current: OpenVisit, records: list[Record], moment: Moment) -> None:
+        """Records of a visit that goes on: introduced by what the device said of itself, stored, sealed."""
+        clock_known = visit.clock is not None
+        with _kept_going("introduce"):
+            self._bookkeeping.introduce(visit, current.place, current.driver, moment.mono_ms)
+        if not clock_known:
+            self._watch_clock(visit, moment)
+        visit.understood = visit.understood or any(record.reading is not None for record in records)
+        if current.driver.cuts:
+            self._store_cut(visit, records, moment)
+        else:
+            self._seal(current, records)
+
+    def _turn(self, visit: Visit, current: OpenVisit) -> list[Frame]:
+        """Everything before this is durable: the mark may move, and the device may hear from us."""
+        driver = current.driver
+        visit.patience_s = driver.patience_s
+        visit.understood = visit.understood or bool(driver.about) or driver.device_clock is not None
+        with _kept_going("mark"):
+            self._bookkeeping.keep_mark(current.place, driver.mark)
+        return driver.take_sends()
 
     def closed(self, visit: Visit) -> None:
         current = self._visits.pop(visit.number)
+        if not current.heard:
+            return
         self._health.seen(visit)
         records = current.driver.finish()
-        if current.driver.stream:
+        if current.driver.cuts:
             with _kept_going("close"):  # counted; there is nobody left to hang up on
                 self._store_cut(visit, records, self.clock.now())
         else:
@@ -133,37 +182,32 @@ class Hub:
             self._losses.count(visit.device.identity, error.code)
             raise
 
-    def _store_cut(self, visit: Visit, records: list[Record], moment: Moment) -> bytes | None:
-        """Records that the driver cut from a stream: stored, then sealed; the last one's answer.
+    def _store_cut(self, visit: Visit, records: list[Record], moment: Moment) -> None:
+        """Records that the driver cut: stored, then sealed.
 
         Each is tried; OutboxError afterwards when one could not be stored.
         """
-        answer, failed = None, None
+        failed = None
         for record in records:
             try:
                 self._add([self._capture(visit, record.frames, moment)], record)
-                answer = record.answer or answer
             except OutboxError as error:
                 failed = error
         self._seal_now()
         if failed is not None:
             raise failed
-        return answer
 
-    def _seal(self, current: OpenVisit, records: list[Record]) -> bytes | None:
+    def _seal(self, current: OpenVisit, records: list[Record]) -> None:
         """Records whose frames are stored already; frames that make no record are released."""
-        answer = None
         for record in records:
             own = [frame for frame in record.frames if frame.source not in current.driver.reads]
             self._add([current.waiting[id(frame)] for frame in own], record)
-            answer = record.answer or answer
         for record in records:  # afterwards: one frame may have made several records
             for frame in record.frames:
                 current.waiting.pop(id(frame), None)
         if not current.driver.joins:
             self._release(current)
         self._seal_now()
-        return answer
 
     def _add(self, rows: list[Captured], record: Record) -> None:
         """Hand a record to the sealer. What it cannot take now stays captured, and is replayed at a start."""
@@ -223,6 +267,8 @@ class Hub:
         log.info("state", counter=state.counter, accepted=effect.accepted)
         if effect.lost_accepted:
             log.warning("bridge-lost-envelopes")
+            with _kept_going("forget-marks"):
+                self._bookkeeping.forget_marks()
         with _kept_going("renew-key"):
             self.key.heed(state, ahead=effect.ahead)
         for command in state.commands:
@@ -256,7 +302,6 @@ class Hub:
             if current.driver.joins and current.waiting and now_ms - current.heard_ms >= JOIN_MS:
                 self._seal(current, current.driver.finish())
                 self._release(current)
-                current.start_afresh()
 
     def _report_status(self) -> None:
         if not self.key.pending:

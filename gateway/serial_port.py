@@ -8,8 +8,10 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import serial
 import structlog
@@ -17,6 +19,7 @@ import structlog
 from gateway.drivers.base import Driver
 from gateway.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
+from gateway.wire.items import Frame
 from gateway.wire.measurement import Device
 
 _PARITY = {"N": serial.PARITY_NONE, "E": serial.PARITY_EVEN, "O": serial.PARITY_ODD}
@@ -35,11 +38,16 @@ class SerialLimits:
     """Seconds. quiet_s: no bytes for so long ends the visit (the device was switched off).
 
     gather_s: pause between two reads of a device that talks all the time, so that its bytes come in
-    pieces and not one by one. first_retry_s, last_retry_s: how often a missing port is looked for.
+    pieces and not one by one. poll_s: how often a device that speaks only when asked is asked whether it is
+    there; rest_s: how long it is left alone after it was; settle_s: quiet after which its answers are over.
+    first_retry_s, last_retry_s: how often a missing port is looked for.
     """
 
     quiet_s: float = 10
     gather_s: float = 0.05
+    poll_s: float = 5
+    rest_s: float = 60
+    settle_s: float = 1
     first_retry_s: float = 0.2
     last_retry_s: float = 5
 
@@ -125,18 +133,21 @@ class SerialPort:
 
 def open_port(path: str, driver: type[Driver]) -> serial.Serial:
     """The port with the settings of the driver, for us alone, reading without waiting."""
+    return serial.Serial(path, **settings(driver)[0], timeout=0, write_timeout=0, exclusive=True)
+
+
+def settings(driver: type[Driver]) -> list[dict[str, Any]]:
+    """The settings of a port with such a device on it, as pyserial names them, likeliest first."""
     assert driver.serial is not None
-    baud, data_bits, parity, stop_bits = driver.serial
-    return serial.Serial(
-        path,
-        baudrate=baud,
-        bytesize=_BYTE_SIZE[data_bits],
-        parity=_PARITY[parity],
-        stopbits=_STOP_BITS[stop_bits],
-        timeout=0,
-        write_timeout=0,
-        exclusive=True,
-    )
+    return [
+        {
+            "baudrate": baud,
+            "bytesize": _BYTE_SIZE[data_bits],
+            "parity": _PARITY[parity],
+            "stopbits": _STOP_BITS[stop_bits],
+        }
+        for baud, data_bits, parity, stop_bits in (driver.serial, *driver.serial_others)
+    ]
 
 
 def problem_of(error: Exception) -> SerialError:
@@ -152,7 +163,11 @@ def problem_of(error: Exception) -> SerialError:
 
 
 class Connection:
-    """An open port until it is gone: visits begin with the first byte and end with quiet."""
+    """An open port until it is gone.
+
+    Visits begin with the first byte, or with a question where the device speaks only when it is asked, and
+    end with quiet. A device that was not understood is tried with the driver's next settings.
+    """
 
     def __init__(
         self,
@@ -171,7 +186,9 @@ class Connection:
         self._listener = listener
         self._limits = limits
         self._visit: Visit | None = None
-        self._pending = b""
+        self._now = asyncio.get_running_loop().time
+        self._ask_at = 0.0
+        self._settings = 0  # which of the driver's
 
     async def run(self) -> None:
         """Returns when the port is gone or no longer allowed.
@@ -182,25 +199,47 @@ class Connection:
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
         try:
-            while True:
+            while self._ask_if_due():
                 loop.add_reader(descriptor, ready.set)
                 try:
-                    async with asyncio.timeout(self._limits.quiet_s):
+                    async with asyncio.timeout(self._quiet_s()):
                         await ready.wait()
                 except TimeoutError:
-                    self._close_visit()
-                    if not self._allowed():
+                    if not self._quiet() or not self._allowed():
                         return
                     continue
-                loop.remove_reader(descriptor)  # a closed pty is ready for ever; a stream is every 13 ms
+                finally:
+                    loop.remove_reader(descriptor)  # a closed pty is ready for ever; a stream is every 13 ms
                 ready.clear()
                 if not self._allowed() or not self._read():
                     return
-                if self._driver.stream:
+                if self._driver.cuts and not self._driver.asks:
                     await asyncio.sleep(self._limits.gather_s)
         finally:
-            loop.remove_reader(descriptor)
             self._close_visit()
+
+    def _ask_if_due(self) -> bool:
+        """Begins a conversation where the device does not; False when the cable was pulled out."""
+        if not self._driver.asks or self._visit is not None or self._now() < self._ask_at:
+            return True
+        visit = self._open_visit()
+        return self._turn(lambda: self._listener.begun(visit))
+
+    def _quiet_s(self) -> float:
+        """How long to wait for the next byte."""
+        if self._visit is None:
+            return max(0, self._ask_at - self._now()) if self._driver.asks else self._limits.quiet_s
+        if self._visit.patience_s is not None:
+            return self._visit.patience_s
+        return self._limits.settle_s if self._driver.asks else self._limits.quiet_s
+
+    def _quiet(self) -> bool:
+        """Nothing came for that long; False when the cable was pulled out."""
+        visit = self._visit
+        if visit is not None and visit.patience_s is not None:
+            return self._turn(lambda: self._listener.silent(visit))
+        self._close_visit()
+        return True
 
     def _read(self) -> bool:
         """Hands on what is there; False when the cable was pulled out."""
@@ -216,17 +255,24 @@ class Connection:
     def _received(self, data: bytes) -> bool:
         """False when the cable was pulled out while the device waited for its answer."""
         self.bytes += len(data)
-        if self._visit is None:
-            self._visit = Visit(self._device, self._driver)
-            self._listener.opened(self._visit)
+        visit = self._visit or self._open_visit()
+        return self._turn(lambda: self._listener.received(visit, "serial", data))
+
+    def _open_visit(self) -> Visit:
+        self._visit = visit = Visit(self._device, self._driver)
+        self._listener.opened(visit)
+        return visit
+
+    def _turn(self, tell: Callable[[], list[Frame]]) -> bool:
+        """Tells the hub and sends what it wants sent; False when the cable was pulled out."""
         try:
-            answer = self._listener.received(self._visit, "serial", data)
+            frames = tell()
         except Exception as error:
             code = error.code if isinstance(error, MeethubError) else type(error).__name__
             raise SerialError("frame-not-stored", code) from error
         try:
-            if answer:
-                self._port.write(answer)
+            for frame in frames:
+                self._port.write(frame.data)
         except OSError as error:  # of which serial.SerialException is one
             log.warning("answer-not-sent", driver=self._driver.name, reason=type(error).__name__)
             return False
@@ -234,5 +280,17 @@ class Connection:
 
     def _close_visit(self) -> None:
         visit, self._visit = self._visit, None
-        if visit is not None:
-            self._listener.closed(visit)
+        if visit is None:
+            return
+        self._listener.closed(visit)
+        self._ask_at = self._now() + (self._limits.rest_s if visit.understood else self._limits.poll_s)
+        if not visit.understood:
+            self._try_other_settings()
+
+    def _try_other_settings(self) -> None:
+        """Where such devices differ in speed, the next one."""
+        all_settings = settings(self._driver)
+        if len(all_settings) > 1 and self._port.is_open:
+            self._settings = (self._settings + 1) % len(all_settings)
+            with suppress(OSError):  # unplugged: the next read says so
+                self._port.apply_settings(all_settings[self._settings])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.drivers.base import Driver
-from gateway.wire.items import DeviceClock
+from gateway.wire.items import DeviceClock, Frame
 from gateway.wire.measurement import Device
 
 
@@ -13,7 +13,10 @@ from gateway.wire.measurement import Device
 class Visit:
     """What is known of the device while it is here.
 
-    clock: set before the first frame, or None. bonded: None where there are no bonds (a cable).
+    The radio and the cable say: clock (set before the first frame, or None), bonded (None where there are no
+    bonds), users (slot and consent code of each), pairing (a person has opened pairing for this device).
+    The hub says, after each call: patience_s (the device owes an answer and gets so many seconds, else None)
+    and understood (the driver made something of what came).
     """
 
     device: Device
@@ -21,17 +24,30 @@ class Visit:
     clock: DeviceClock | None = None
     battery: int | None = None
     bonded: bool | None = None
+    users: tuple[tuple[int, int], ...] = ()
+    pairing: bool = False
+    patience_s: float | None = None
+    understood: bool = False
     number: bytes = field(default_factory=lambda: secrets.token_bytes(8))
 
 
 class Listener(Protocol):
-    """Who hears a visit: the hub. All three are called on the event loop's thread and return when done."""
+    """Who hears a visit: the hub. All are called on the event loop's thread and return when done.
+
+    What they return is to be written to the device, in order; a frame's source is where.
+    """
 
     def opened(self, visit: Visit) -> None:
         """The device is here; nothing was received yet."""
 
-    def received(self, visit: Visit, source: str, data: bytes) -> bytes | None:
-        """Bytes of the device, durable when this returns; the answer to send back, if any."""
+    def begun(self, visit: Visit) -> list[Frame]:
+        """Everything is read and subscribed: the device may be asked."""
+
+    def received(self, visit: Visit, source: str, data: bytes) -> list[Frame]:
+        """Bytes of the device, durable when this returns."""
+
+    def silent(self, visit: Visit) -> list[Frame]:
+        """Nothing came for `patience_s`."""
 
     def closed(self, visit: Visit) -> None:
         """The device is gone."""

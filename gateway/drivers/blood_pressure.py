@@ -6,6 +6,7 @@ indicates each stored measurement once, oldest first, so nothing may stand betwe
 """
 
 from gateway.drivers.base import Driver, Record
+from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
 from gateway.drivers.fields import DeviceTime, Fields, between
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
@@ -48,7 +49,7 @@ class BloodPressure(Driver):
     name = "blood-pressure"
     services = ("1810",)
     subscribe = ("2a35",)
-    clock = "2a2b"
+    clocks = (CURRENT_TIME, DATE_TIME)
     keeps_records = True
     repeats_within_s = 20  # a cuff needs longer to inflate and deflate
 

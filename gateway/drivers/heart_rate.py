@@ -40,7 +40,7 @@ class HeartRate(Driver):
     services = ("180d",)
     subscribe = ("2a37",)
     reads = ("2a38",)
-    stream = True
+    cuts = True
 
     def __init__(self) -> None:
         self._rule = LastValid()

@@ -72,7 +72,8 @@ class NoninSerial(Driver):
 
     name = "nonin-serial"
     serial = (9600, 8, "N", 1)
-    stream = True
+    cuts = True
+    may_send = (("serial", _ACK, len(_ACK)),)
 
     def __init__(self) -> None:
         self._cutter = Cutter()
@@ -98,6 +99,7 @@ class NoninSerial(Driver):
                 records += self._damaged(cut, frames)
             elif cut.form == "df13":
                 records.append(_spot(frames))
+                self.send("serial", _ACK)  # or the device keeps the record and sends it again
             else:
                 records += self._streamed(cut, frames)
         return records
@@ -158,7 +160,7 @@ def _live(form: str, sample: Sample, frames: list[Frame]) -> Record:
 
 
 def _spot(frames: list[Frame]) -> Record:
-    """A df13 record: answered once it is stored, or the device keeps it and sends it again."""
+    """A df13 record."""
     fields = Fields(frames[0].data)
     fields.take(6)
     time = _spot_time(fields.take(8))
@@ -166,7 +168,7 @@ def _spot(frames: list[Frame]) -> Record:
     fields.take(1)
     spo2 = fields.uint8()
     if status & _NO_MEASUREMENT or (pulse == NO_PULSE and spo2 == NO_SPO2):
-        return Record(frames, None, None, answer=_ACK)
+        return Record(frames, None, None)
     stored = status & _FROM_MEMORY != 0
     notes: list[str] = []
     _add(notes, _SPOT_NOTES, status)
@@ -174,7 +176,7 @@ def _spot(frames: list[Frame]) -> Record:
         notes.append("clock-not-set")
     reading = _reading("stored" if stored else "spot", pulse, spo2, notes, time.text)
     key = RecordKey("df13", None, time.key(), frames[0].data[16:18] + frames[0].data[19:20], stored=stored)
-    return Record(frames, reading, key, answer=_ACK)
+    return Record(frames, reading, key)
 
 
 def _spot_time(raw: bytes) -> DeviceTime:

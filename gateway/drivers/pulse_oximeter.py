@@ -5,6 +5,7 @@ Source: Pulse Oximeter Service 1.0.1 (0x1822): PLX Spot-Check Measurement 2A5E, 
 """
 
 from gateway.drivers.base import Driver, Record
+from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
 from gateway.drivers.fields import DeviceTime, Fields, between
 from gateway.drivers.last_valid import LastValid
 from gateway.wire.errors import DecodeError
@@ -41,8 +42,8 @@ class PulseOximeter(Driver):
     services = ("1822",)
     subscribe = ("2a5e", "2a5f")
     reads = ("2a60",)
-    clock = "2a2b"
-    stream = True
+    clocks = (CURRENT_TIME, DATE_TIME)
+    cuts = True
     repeats_within_s = 5  # a spot check takes longer
 
     def __init__(self) -> None:

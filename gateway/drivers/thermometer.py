@@ -5,6 +5,7 @@ Intermediate Temperature 2A1E. A reading keeps the unit and the digits in which 
 """
 
 from gateway.drivers.base import Driver, Record
+from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
 from gateway.drivers.fields import DeviceTime, Fields, between
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
@@ -44,7 +45,7 @@ class Thermometer(Driver):
     services = ("1809",)
     subscribe = ("2a1c",)
     reads = ("2a1d",)
-    clock = "2a08"  # inside service 1809 itself, as A&D builds it
+    clocks = (DATE_TIME, CURRENT_TIME)  # A&D has the former inside service 1809 itself
     repeats_within_s = 5  # a probe under the arm needs longer, an ear thermometer about as long
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ features (2A9E, 2A9B) tell how finely it measures, which changes no number.
 """
 
 from gateway.drivers.base import Driver, Record
+from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
 from gateway.drivers.fields import DeviceTime, between
 from gateway.drivers.scale_packets import COMPOSITION, WEIGHT, Packet
 from gateway.wire.errors import DecodeError
@@ -24,7 +25,7 @@ class WeightScale(Driver):
     name = "weight-scale"
     services = ("181d", "181b")
     subscribe = (WEIGHT, COMPOSITION)
-    clock = "2a2b"
+    clocks = (CURRENT_TIME, DATE_TIME)
     repeats_within_s = 10  # stepping off and on again takes longer
     joins = True
 

@@ -18,7 +18,7 @@ from gateway.outbox import captures, envelopes
 from gateway.outbox.heads import NAMED_AT_ONCE, Heads, write
 from gateway.outbox.look import Look, counts, rows, waiting
 from gateway.outbox.rows import Captured, Effect, Head, Key, Message, OutboxError
-from gateway.outbox.schema import read_setting, write_setting
+from gateway.outbox.schema import drop_settings, read_setting, write_setting
 from gateway.outbox.state import Applied, BridgeTime, apply_state
 from gateway.outbox.store import Store
 from gateway.wire.envelope import MAX_ITEMS, digest
@@ -320,6 +320,10 @@ class Outbox:
 
     def set_setting(self, name: str, value: bytes) -> None:
         self._store.run(lambda connection: write_setting(connection, name, value))
+
+    def forget_settings(self, start: str) -> None:
+        """All settings whose names begin so are gone."""
+        self._store.run(lambda connection: drop_settings(connection, start))
 
     def rest(self) -> None:
         """A quiet moment: work the log into the database, so that little stands to be replayed."""

@@ -73,6 +73,11 @@ def write_setting(connection: sqlite3.Connection, name: str, value: bytes) -> No
     connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?, ?)", row)
 
 
+def drop_settings(connection: sqlite3.Connection, start: str) -> None:
+    """All whose names begin so."""
+    connection.execute("DELETE FROM setting WHERE substr(name, 1, ?) = ?", (len(start), start))
+
+
 def read_setting(connection: sqlite3.Connection, name: str) -> bytes | None:
     """The value, or None when it was never set or does not prove itself."""
     row = connection.execute("SELECT value, sum FROM setting WHERE name = ?", (name,)).fetchone()

@@ -22,11 +22,15 @@ class SecurityNeededError(RadioError):
 
 @dataclass(frozen=True)
 class BluetoothDevice:
-    """A device that somebody bound to this hub: taken by its address, never by its name."""
+    """A device that somebody bound to this hub: taken by its address, never by its name.
+
+    users: user slot and consent code of each person who gave consent at the device.
+    """
 
     address: str
     driver: type[Driver]
     identity: str
+    users: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,5 +109,24 @@ class HubTime:
 
     def local(self) -> datetime | None:
         """Wall time as a device's clock should show it."""
+        wall = self.at_home()
+        return None if wall is None else wall.replace(tzinfo=None)
+
+    def at_home(self) -> datetime | None:
+        """Wall time with the zone of the home."""
         wall = self.wall()
-        return None if wall is None else wall.astimezone(self.zone).replace(tzinfo=None)
+        return None if wall is None else wall.astimezone(self.zone)
+
+
+async def maybe(line: Line, characteristic: str) -> bytes | None:
+    """A value that the device may lack or refuse; only the wish for a bond is passed on."""
+    if not line.has(characteristic):
+        return None
+    try:
+        return await line.read(characteristic)
+    except SecurityNeededError:
+        raise
+    except RadioError as error:
+        if not line.here or error.code == "device-silent":
+            raise
+        return None

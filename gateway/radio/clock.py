@@ -1,43 +1,83 @@
-"""A device's own clock: its bytes, and whether they are far enough off to be set.
+"""The clock of a device that is here: read, and set where it is far enough off.
 
-Source: Current Time Service 1.1, section 3.1 (2A2B: Date Time, day of week, 1/256 s, adjust reason) and the
-older Date Time (2A08). A device clock is local wall time without a zone. Pure: no clock in here.
+How a clock is coded is the driver's knowledge (gateway/drivers/clocks.py).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from gateway.wire.errors import MeethubError
+import structlog
 
-CURRENT_TIME, DATE_TIME = "2a2b", "2a08"
+from gateway.drivers.base import Driver
+from gateway.drivers.clocks import Clock, WallTime
+from gateway.radio.base import HubTime, Line, RadioError, maybe
+from gateway.visit import Visit
+from gateway.wire.items import DeviceClock
+
 TOLERANCE_S = 60
-_DATE_TIME_SIZE = 7
-# Adjust reason (2A2B, last byte): bit 1, set from an external reference.
-_EXTERNAL_REFERENCE = 0x02
+log = structlog.get_logger()
 
 
-class ClockError(MeethubError):
-    """The device's clock gives no time."""
+class ClockKeeper:
+    """Of one device's clock. problem: why it could not be set at this visit."""
+
+    def __init__(self, line: Line, driver: type[Driver], time: HubTime) -> None:
+        self.problem: RadioError | None = None
+        self._line = line
+        self._driver = driver
+        self._time = time
+
+    def _clock(self) -> Clock | None:
+        """The first of the clocks that such devices have which this one has."""
+        return next((clock for clock in self._driver.clocks if self._line.has(clock.characteristic)), None)
+
+    async def read(self) -> DeviceClock | None:
+        """What the device's clock says, and when it said so."""
+        clock = self._clock()
+        if clock is None or not clock.readable:
+            return None
+        before = self._time.mono_ms()
+        data = await maybe(self._line, clock.characteristic)
+        after = self._time.mono_ms()
+        shows = clock.read(data or b"")
+        return None if shows is None else DeviceClock(shows, (before + after) // 2, written=False)
+
+    async def set(self, visit: Visit) -> None:
+        """Sets a clock that is more than 60 s off, where nothing stored moves with it, and reads it back."""
+        clock, now = self._clock(), self._time.at_home()
+        if clock is None or now is None or self._driver.clock_moves_records:
+            return
+        shown = visit.clock
+        if not (clock.readable if shown is None else self._is_off(shown, now)):
+            return  # right, or nobody knows
+        self.problem = RadioError("clock-not-set")
+        try:
+            for data in clock.write(wall_time(now)):
+                await self._line.write(clock.characteristic, data)
+            visit.clock = shown and DeviceClock(shown.device_time, shown.mono_ms, written=True)
+            after = await self.read()
+        except RadioError as error:
+            self.problem = RadioError("clock-not-set", error.code)
+            after = None
+        # One that cannot be read back shows at the next visit whether it took the time.
+        if not clock.readable or (after is not None and not self._is_off(after, now)):
+            self.problem = None
+        log.info("clock-not-set" if self.problem else "clock-set", driver=self._driver.name)
+
+    def _is_off(self, clock: DeviceClock, now: datetime) -> bool:
+        elapsed = timedelta(milliseconds=self._time.mono_ms() - clock.mono_ms)
+        shows_now = datetime.fromisoformat(clock.device_time) + elapsed
+        return seconds_off(shows_now, now.replace(tzinfo=None)) > TOLERANCE_S
 
 
-def read_clock(data: bytes) -> datetime:
-    """The naive local time in the first seven bytes; ClockError when it was never set or is impossible."""
-    if len(data) < _DATE_TIME_SIZE:
-        raise ClockError("clock-unreadable", f"{len(data)} bytes")
-    try:
-        return datetime(int.from_bytes(data[:2], "little"), *data[2:_DATE_TIME_SIZE])  # noqa: DTZ001 (devices know no zone)
-    except ValueError:
-        raise ClockError("clock-unreadable", "no possible date") from None
-
-
-def clock_bytes(characteristic: str, moment: datetime) -> bytes:
-    """What is written to set this characteristic to a local time."""
-    date = moment.year.to_bytes(2, "little")
-    date += bytes((moment.month, moment.day, moment.hour, moment.minute, moment.second))
-    if characteristic == DATE_TIME:
-        return date
-    return date + bytes((moment.isoweekday(), moment.microsecond * 256 // 1_000_000, _EXTERNAL_REFERENCE))
+def wall_time(moment: datetime) -> WallTime:
+    """An aware moment of the home as a clock is set to it."""
+    offset = moment.utcoffset()
+    assert offset is not None
+    date = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    fraction = moment.microsecond * 256 // 1_000_000
+    return WallTime(date, moment.isoweekday(), fraction, int(offset.total_seconds()) // 60)
 
 
 def seconds_off(device_time: datetime, wall: datetime) -> float:
-    """How far a device's clock is from the local wall time, either way."""
+    """How far a device's clock is from the local wall time, either way; both without zone."""
     return abs((device_time - wall).total_seconds())

@@ -9,7 +9,6 @@ old clock behind, to be read next time beside a clock that is right.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -23,16 +22,18 @@ from gateway.radio.base import (
     Line,
     RadioError,
     SecurityNeededError,
+    maybe,
 )
-from gateway.radio.clock import TOLERANCE_S, ClockError, clock_bytes, read_clock, seconds_off
+from gateway.radio.clock import ClockKeeper
 from gateway.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
-from gateway.wire.items import DeviceClock
+from gateway.wire.items import Frame
 from gateway.wire.measurement import Device
 
 BATTERY = "2a19"
 MANUFACTURER, MODEL, SERIAL, FIRMWARE, SYSTEM_ID = "2a29", "2a24", "2a25", "2a26", "2a23"
 MAX_TEXT = 64
+_NO_BOND = ("pairing-needed", "pairing-failed", "bond-lost")
 log = structlog.get_logger()
 _Result = TypeVar("_Result")
 
@@ -41,11 +42,11 @@ async def device_of(line: Line, device: BluetoothDevice) -> Device:
     """What the device says of itself (Device Information, 180A), as far as it does."""
 
     async def text(characteristic: str) -> str | None:
-        data = await _maybe(line, characteristic)
+        data = await maybe(line, characteristic)
         words = (data or b"").decode(errors="replace").strip("\0 ")[:MAX_TEXT]
         return words or None
 
-    system_id = await _maybe(line, SYSTEM_ID)
+    system_id = await maybe(line, SYSTEM_ID)
     return Device(
         device.identity,
         manufacturer=await text(MANUFACTURER),
@@ -55,20 +56,6 @@ async def device_of(line: Line, device: BluetoothDevice) -> Device:
         system_id=system_id.hex() if system_id else None,
         address=device.address,
     )
-
-
-async def _maybe(line: Line, characteristic: str) -> bytes | None:
-    """A value that the device may lack or refuse; only the wish for a bond is passed on."""
-    if not line.has(characteristic):
-        return None
-    try:
-        return await line.read(characteristic)
-    except SecurityNeededError:
-        raise
-    except RadioError as error:
-        if not line.here or error.code == "device-silent":
-            raise
-        return None
 
 
 class RadioVisit:
@@ -85,7 +72,7 @@ class RadioVisit:
     ) -> None:
         self.values = 0
         self.visit: Visit | None = None
-        self.clock_problem: RadioError | None = None
+        self.clock = ClockKeeper(line, device.driver, time)
         self._preparing: asyncio.Timeout | None = None
         self._paired = False  # now; the scanner told the line how it was before
         self._line = line
@@ -93,7 +80,6 @@ class RadioVisit:
         self._driver = device.driver
         self._listener = listener
         self._limits = limits
-        self._time = time
         self._pairing_open = pairing_open
         self._budget = Budget(limits.frames, limits.frames_per_s)
         self._now = asyncio.get_running_loop().time
@@ -101,7 +87,7 @@ class RadioVisit:
         self._last = self._now()
         self._longest_gap = 0.0
         self._problem: RadioError | None = None
-        self._answers: set[asyncio.Task[None]] = set()
+        self._to_send: asyncio.Queue[Frame] = asyncio.Queue()
         line.on_gone = self._news.set
 
     async def run(self) -> int:
@@ -115,26 +101,27 @@ class RadioVisit:
             raise RadioError("device-silent", "before the first value") from None
         self.visit = visit
         self._listener.opened(visit)
+        sender = asyncio.create_task(self._keep_sending())
         try:
             await self._listen(visit)
         finally:
-            for task in self._answers:
-                task.cancel()
+            sender.cancel()
             self._listener.closed(visit)
         return self.values
 
     async def _prepared(self) -> Visit:
         about = await self._secured(partial(device_of, self._line, self._device))
-        battery = await self._secured(partial(_maybe, self._line, BATTERY))
+        battery = await self._secured(partial(maybe, self._line, BATTERY))
         visit = Visit(about, self._driver)
         visit.battery = battery[0] if battery and battery[0] <= 100 else None  # noqa: PLR2004 (per cent)
-        visit.clock = await self._secured(self._clock)
+        visit.clock = await self._secured(self.clock.read)
         visit.bonded = self._line.bonded or self._paired  # last: any of these may have paired
+        visit.users, visit.pairing = self._device.users, self._pairing_open(self._device.address)
         return visit
 
     async def _listen(self, visit: Visit) -> None:
         for name in self._driver.reads:
-            data = await self._secured(partial(_maybe, self._line, name))
+            data = await self._secured(partial(maybe, self._line, name))
             if data is not None:
                 self._heard(visit, name, data)
         self.values = 0  # what was read is no value of a measurement
@@ -142,8 +129,9 @@ class RadioVisit:
             if self._line.has(name):
                 await self._secured(partial(self._line.subscribe, name, self._hears(visit, name)))
         self._last = self._now()
+        self._send(self._told(partial(self._listener.begun, visit)))
         if await self._quiet(self._settled):
-            await self._set_clock(visit)
+            await self.clock.set(visit)
             if await self._quiet(lambda: self._limits.quiet_s):
                 await self._leave()
 
@@ -194,26 +182,34 @@ class RadioVisit:
         if self.values:
             self._longest_gap = max(self._longest_gap, now - self._last)
         self.values += 1
+        self._send(self._told(partial(self._listener.received, visit, source, data)))
+        if self._problem is None:
+            self._last = self._now()
+            self._news.set()
+
+    def _told(self, tell: Callable[[], list[Frame]]) -> list[Frame]:
+        """What the hub wants sent; nothing after a fault, so that the device keeps the rest of its memory."""
         try:
-            answer = self._listener.received(visit, source, data)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the device must keep the rest of its memory)
+            return tell()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it ends the visit and nothing else)
             code = error.code if isinstance(error, MeethubError) else type(error).__name__
             self._fail(RadioError("frame-not-stored", code))
-            return
-        self._last = self._now()
-        self._news.set()
-        if answer is not None:
-            self._answer(source, answer)
+            return []
 
-    def _answer(self, source: str, answer: bytes) -> None:
-        task = asyncio.ensure_future(self._line.write(source, answer))
-        self._answers.add(task)
-        task.add_done_callback(self._answered)
+    def _send(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._to_send.put_nowait(frame)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        self._answers.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.warning("answer-not-sent", driver=self._driver.name)
+    async def _keep_sending(self) -> None:
+        """One after the other. A device that refuses is told nothing more; who waits for it hears silence."""
+        while True:
+            frame = await self._to_send.get()
+            try:
+                await self._secured(partial(self._line.write, frame.source, frame.data))
+            except RadioError as error:
+                log.warning("not-sent", driver=self._driver.name, code=error.code, detail=error.detail)
+                if isinstance(error, SecurityNeededError) or error.code in _NO_BOND:
+                    self._fail(error)
 
     def _fail(self, problem: RadioError) -> None:
         self._problem = self._problem or problem
@@ -226,15 +222,22 @@ class RadioVisit:
         return min(self._limits.quiet_s, max(self._limits.settle_s, 3 * self._longest_gap))
 
     async def _quiet(self, seconds: Callable[[], float]) -> bool:
-        """True when nothing came for so long, False when the device is gone; RadioError on a problem."""
+        """True when nothing came for so long, False when the device is gone; RadioError on a problem.
+
+        A device that owes an answer gets its own time; when that is over the driver says what next.
+        """
         while True:
             if self._problem is not None:
                 raise self._problem
             if not self._line.here:
                 return False
-            left = self._last + seconds() - self._now()
-            if left <= 0:
+            patience_s = self.visit.patience_s if self.visit else None
+            left = self._last + (seconds() if patience_s is None else patience_s) - self._now()
+            if left <= 0 and patience_s is None:
                 return True
+            if left <= 0:
+                self._give_another_turn()
+                continue
             self._news.clear()
             try:
                 async with asyncio.timeout(left):
@@ -242,41 +245,7 @@ class RadioVisit:
             except TimeoutError:
                 continue
 
-    async def _clock(self) -> DeviceClock | None:
-        """What the device's clock says, and when it said so."""
-        name = self._driver.clock
-        if name is None or not self._line.has(name):
-            return None
-        before = self._time.mono_ms()
-        data = await _maybe(self._line, name)
-        after = self._time.mono_ms()
-        try:
-            device_time = read_clock(data or b"")
-        except ClockError:
-            return None
-        return DeviceClock(device_time.isoformat(), (before + after) // 2, written=False)
-
-    async def _set_clock(self, visit: Visit) -> None:
-        """Sets a clock that is more than 60 s off, where nothing stored moves with it, and reads it back."""
-        name, wall = self._driver.clock, self._time.local()
-        if name is None or wall is None or self._driver.clock_moves_records or not self._line.has(name):
-            return
-        if visit.clock is not None and not self._is_off(visit.clock, wall):
-            return
-        self.clock_problem = RadioError("clock-not-set")
-        try:
-            await self._line.write(name, clock_bytes(name, wall))
-            if visit.clock is not None:
-                visit.clock = DeviceClock(visit.clock.device_time, visit.clock.mono_ms, written=True)
-            shown = await self._clock()
-        except RadioError as error:
-            self.clock_problem = RadioError("clock-not-set", error.code)
-            shown = None
-        if shown is not None and not self._is_off(shown, wall):
-            self.clock_problem = None
-        log.info("clock-not-set" if self.clock_problem else "clock-set", driver=self._driver.name)
-
-    def _is_off(self, clock: DeviceClock, wall: datetime) -> bool:
-        elapsed = timedelta(milliseconds=self._time.mono_ms() - clock.mono_ms)
-        shows_now = datetime.fromisoformat(clock.device_time) + elapsed
-        return seconds_off(shows_now, wall) > TOLERANCE_S
+    def _give_another_turn(self) -> None:
+        if self.visit is not None:
+            self._last = self._now()
+            self._send(self._told(partial(self._listener.silent, self.visit)))

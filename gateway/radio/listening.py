@@ -191,7 +191,7 @@ class Radio:
                 facts.visits += 1
                 facts.visited_at = asyncio.get_running_loop().time()
                 facts.values += conduct.values
-                facts.clock_problem = conduct.clock_problem
+                facts.clock_problem = conduct.clock.problem
                 facts.battery = conduct.visit.battery if conduct.visit else facts.battery
         finally:
             await line.close()

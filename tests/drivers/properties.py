@@ -37,7 +37,6 @@ def told(record: Record):
         reading and reading.wire(),
         key and (key.wire(), key.live),
         record.error and record.error.code,
-        record.answer,
     )
 
 

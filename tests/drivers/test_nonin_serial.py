@@ -40,7 +40,6 @@ def told(record):
         reading and reading.wire(),
         key and (key.wire(), key.live),
         record.error and record.error.code,
-        record.answer,
     )
 
 

@@ -7,26 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.drivers import DRIVERS, decode_record, driver_named
-from gateway.drivers.base import Driver
+from gateway.drivers.base import CommandError, Driver, Known
 from gateway.drivers.nonin_serial import _DAMAGE
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 ROOT = Path(__file__).parents[2]
 ROOM = ROOT / "gateway" / "drivers"
-# All that any driver may ever send to a device: the acknowledgement of a stored spot check.
-MAY_ANSWER = {"nonin-serial": {b"\x06"}}
-NO_DRIVERS = {
-    "__init__",
-    "astm",
-    "base",
-    "checksums",
-    "fields",
-    "framing",
-    "last_valid",
-    "nonin_packets",
-    "scale_packets",
-}
 
 
 def source(name: str) -> ast.Module:
@@ -38,7 +25,13 @@ def files() -> list[str]:
 
 
 def test_every_driver_file_is_in_the_table():
-    assert {driver.__module__.rsplit(".", 1)[1] for driver in DRIVERS} == set(files()) - NO_DRIVERS
+    with_a_driver = {
+        name
+        for name in files()
+        for node in ast.walk(source(name))
+        if isinstance(node, ast.ClassDef) and "Driver" in [ast.unparse(base) for base in node.bases]
+    }
+    assert {driver.__module__.rsplit(".", 1)[1] for driver in DRIVERS} == with_a_driver
 
 
 def test_names_are_unique_and_found():
@@ -56,8 +49,9 @@ def test_no_record_is_decoded_by_an_unknown_driver():
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
-def test_a_driver_hears_either_a_radio_or_a_cable(driver: type[Driver]):
-    assert bool(driver.services) != bool(driver.serial)
+def test_a_driver_hears_a_radio_or_a_cable(driver: type[Driver]):
+    assert bool(driver.subscribe) == bool(driver.services) or driver.adverts
+    assert driver.services or driver.serial
     assert driver.version >= 1
     assert all(
         re.fullmatch(r"[0-9a-f]{4}|[0-9a-f-]{36}", uuid)
@@ -65,7 +59,7 @@ def test_a_driver_hears_either_a_radio_or_a_cable(driver: type[Driver]):
     )
     if driver.serial:
         baud, bits, parity, stops = driver.serial
-        assert (baud in {9600, 19200, 115200}, bits, parity, stops) == (True, 8, parity, 1)
+        assert (baud in {9600, 19200, 38400, 115200}, bits, parity, stops) == (True, 8, parity, 1)
         assert parity in "NOE"
 
 
@@ -73,37 +67,60 @@ def test_a_driver_without_code_hears_nothing():
     driver = Driver()
     with pytest.raises(NotImplementedError):
         driver.received(Frame("2a35", 0, b""))
-    assert driver.finish() == []
+    assert driver.start(Known()) is None
+    assert (driver.silent(), driver.finish(), driver.take_sends()) == ([], [], [])
+
+
+# First bytes of what erases, deletes, clears, resets, starts, stops or switches off, by channel; "" for any.
+# Sources: devices.md of the research, table 3.3: each line names the protocol it was read in.
+FORBIDDEN = {
+    "2a52": (b"\x02",),  # RACP: delete stored records
+    "2aac": tuple(
+        bytes((code,)) for code in (1, 4, 7, 0x0A, 0x0D, 0x10, 0x13, 0x16, 0x1A, 0x1B)
+    ),  # CGM setters
+    "2a9f": (b"\x01", b"\x03"),  # register and delete a user
+    "serial": (
+        b"\x7d\x81\xae",  # Contec: erase sessions
+        b"\x05\x1a",  # LifeScan Ultra Easy: erase
+        b"\x03\x1a",  # LifeScan Verio: erase
+        b"DMZ",  # LifeScan Ultra2: zero the log
+        b"p\x02",  # Nonin: another data format
+    ),
+    "": (b"\x1a",),
+}
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
-def test_no_driver_sends_anything_that_is_not_on_the_list(driver: type[Driver]):
-    """Every answer is a named constant of the driver's own file; each such constant is on the list."""
-    tree = source(driver.__module__.rsplit(".", 1)[1])
-    constants = {
-        node.targets[0].id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.targets[0], ast.Name)
-    }
-    answers = [
-        keyword.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg == "answer"
-    ]
-    assert all(isinstance(answer, ast.Name) for answer in answers)
-    sent = {constants[answer.id] for answer in answers}
-    assert sent == MAY_ANSWER.get(driver.name, set())
-    positional = [
-        n
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Record" and len(n.args) > 4
-    ]
-    assert positional == []
-    assert ".answer" not in (ROOM / f"{driver.__module__.rsplit('.', 1)[1]}.py").read_text()
+def test_nothing_on_a_drivers_list_erases_or_changes_a_device(driver: type[Driver]):
+    for channel, start, size in driver.may_send:
+        assert 0 < len(start) <= size, start
+        for forbidden in FORBIDDEN.get(channel, ()) + FORBIDDEN[""]:
+            together = min(len(start), len(forbidden))
+            assert start[:together] != forbidden[:together], (channel, start)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_what_is_not_on_the_list_is_never_sent(driver: type[Driver]):
+    one = driver()
+    for channel in (*driver.subscribe, "serial", *FORBIDDEN):
+        for command in FORBIDDEN.get(channel, ()) + FORBIDDEN[""]:
+            for tail in (b"", b"\x01", b"\x01\x01"):
+                with pytest.raises(CommandError, match="command-forbidden"):
+                    one.send(channel, command + tail)
+    assert one.take_sends() == []
+
+
+def test_what_is_on_the_list_is_sent_once():
+    one = driver_named("nonin-serial")()
+    one.send("serial", b"\x06")
+    assert [(frame.source, frame.data) for frame in one.take_sends()] == [("serial", b"\x06")]
+    assert one.take_sends() == []
+
+
+def test_only_the_base_sends():
+    """No driver goes round `send`, the one place where the list is looked at."""
+    for name in set(files()) - {"base"}:
+        assert "_sends" not in (ROOM / f"{name}.py").read_text(), name
 
 
 def test_drivers_import_only_portable_rooms():

@@ -245,7 +245,8 @@ class House:
         answers = []
         for data in frames:
             self.later(0.1)
-            answers.append(self.hub.received(visit, source, data))
+            sends = self.hub.received(visit, source, data)
+            answers.append(b"".join(frame.data for frame in sends) if sends else None)
         if close:
             self.hub.closed(visit)
         return answers

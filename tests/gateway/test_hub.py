@@ -148,7 +148,8 @@ def test_two_devices_at_the_same_time_do_not_mix(house):
     packet = spot_packet(74, 96)
     house.hub.received(oximeter, "serial", packet[:6])
     house.hub.received(cuff, "2a35", record_bytes())
-    assert house.hub.received(oximeter, "serial", packet[6:]) == ACK
+    (answer,) = house.hub.received(oximeter, "serial", packet[6:])
+    assert (answer.source, answer.data) == ("serial", ACK)
     house.hub.closed(cuff)
     house.hub.closed(oximeter)
     assert sorted((item.driver, item.device.identity) for item in readings(house)) == [
@@ -165,13 +166,15 @@ class Joining(Driver):
 
     name = "joining"
     joins = True
+    may_send = (("2a9d", b"ok", 2),)
 
     def __init__(self):
         self.first = None
 
     def received(self, frame):
         if frame.data == b"answer-me":
-            return [Record([frame], None, None, answer=b"ok")]
+            self.send("2a9d", b"ok")
+            return [Record([frame], None, None)]
         if frame.data == b"two-records":
             return [made([frame], 1), made([frame], 2)]
         if self.first is None:
@@ -287,7 +290,7 @@ def temperatures(house):
 def test_what_was_read_stands_in_the_evidence_of_every_record(house):
     visit = Visit(THERMOMETER, thermometer.Thermometer)
     house.hub.opened(visit)
-    assert house.hub.received(visit, "2a1d", EAR) is None
+    assert house.hub.received(visit, "2a1d", EAR) == []
     assert house.outbox.counts()["captured"] == 0, "it is no record"
     for data in (WARM, WARMER, WARM[:2]):
         house.hub.received(visit, "2a1c", data)

@@ -43,7 +43,8 @@ class Heard:
         assert visit is self.opened_visits[-1]
         self.data += data
         self._news()
-        return self.answer(data) if self.answer else None
+        answer = self.answer(data) if self.answer else None
+        return [Frame(source, 0, answer)] if answer else []
 
     def closed(self, visit):
         self.closed_visits.append(visit)

@@ -21,12 +21,11 @@ def vectors(name):
 
 def told(record):
     """What a vector holds of a record."""
-    key, answer = record.key, record.answer
+    key = record.key
     return {
         "frames": [frame.data.hex() for frame in record.frames],
         "reading": record.reading and record.reading.json(),
         "error": record.error and record.error.code,
-        "answer": answer and answer.hex(),
         "key": key and [key.space, key.number, key.time and key.time.hex(), key.value.hex(), key.live],
         "measurement": key and measurement_key(DEVICE, key, CAPTURE).hex(),
     }

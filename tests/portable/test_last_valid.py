@@ -2,14 +2,15 @@
 
 from gateway.drivers.base import Record
 from gateway.drivers.last_valid import LastValid
+from gateway.wire.items import Frame
 
 
 def value(number):
-    return Record([], None, None, answer=bytes([number]))
+    return Record([Frame("serial", 0, bytes([number]))], None, None)
 
 
 def numbers(records):
-    return [record.answer[0] for record in records]
+    return [record.frames[0].data[0] for record in records]
 
 
 def test_the_last_value_before_the_end():

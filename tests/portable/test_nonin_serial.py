@@ -18,6 +18,15 @@ def visit(*pieces):
     return records + driver.finish()
 
 
+def answers(*pieces):
+    """All that is sent to a device that sends these pieces."""
+    driver = NoninSerial()
+    for piece in pieces:
+        driver.received(Frame("serial", 0, piece))
+    driver.finish()
+    return [frame.data for frame in driver.take_sends()]
+
+
 def numbers(records):
     """(SpO2, pulse) of each reading, an error's code for each error, None for neither."""
     found = []
@@ -249,8 +258,8 @@ def test_evidence_is_the_packet_and_the_moment_it_came():
     assert driver.received(Frame("serial", 430, df2(75, 96))) == []
     record = driver.received(Frame("serial", 760, df2(75, 96, OUT)))[0]
     assert [(f.source, f.offset_ms, f.data) for f in record.frames] == [("serial", 430, df2(75, 96))]
-    assert record.answer is None
     assert driver.finish() == []
+    assert driver.take_sends() == []
 
 
 def test_live_keys_hold_the_numbers_bytes_without_status_bits():
@@ -262,7 +271,7 @@ def test_live_keys_hold_the_numbers_bytes_without_status_bits():
 
 def test_a_spot_check_has_its_own_time_and_is_answered():
     record = visit(df13(61, 98, (2026, 3, 4, 7, 15, 9), 0x0200))[0]
-    assert record.answer == b"\x06"
+    assert answers(df13(61, 98), df13(62, 98)) == [b"\x06", b"\x06"]
     assert record.reading.device_time == "2026-03-04T07:15:09"
     assert record.reading.origin == "spot"
     assert record.reading.notes == ["quality-checked"]
@@ -276,16 +285,20 @@ def test_a_spot_check_has_its_own_time_and_is_answered():
 
 def test_a_spot_check_without_measurement_is_answered_and_gives_nothing():
     for packet in (df13(61, 98, status=0x0100), df13(511, 127)):
-        records = visit(packet)
-        assert [(r.reading, r.error, r.answer) for r in records] == [(None, None, b"\x06")]
+        assert [(r.reading, r.error) for r in visit(packet)] == [(None, None)]
+        assert answers(packet) == [b"\x06"]
 
 
 def test_a_damaged_spot_check_is_not_answered():
     good = df13(61, 98)
-    records = visit(good[:-2] + bytes([good[-2] ^ 1, 3]))
-    assert [(r.error.code, r.answer) for r in records] == [("checksum-wrong", None)]
-    assert [(r.error.code, r.answer) for r in visit(good[:-1])] == [("frame-short", None)]
-    assert [(r.error.code, r.answer) for r in visit(good[:-1] + b"\x09")] == [("frame-garbled", None)]
+    damaged = {
+        "checksum-wrong": good[:-2] + bytes([good[-2] ^ 1, 3]),
+        "frame-short": good[:-1],
+        "frame-garbled": good[:-1] + b"\x09",
+    }
+    for code, packet in damaged.items():
+        assert [record.error.code for record in visit(packet)] == [code]
+        assert answers(packet) == []
     # a byte was lost: the next record is there
     records = visit(good[:9] + good[10:] + df13(62, 99) + df13(63, 97))
     assert numbers(records) == ["frame-short", ("99", "62"), ("97", "63")]
