@@ -43,7 +43,8 @@ class Limits:
     frames, frames_per_s: a visit may bring so many at once and so many a second on average; a meter's
     memory fits, a device gone mad (1,000 a second) is cut off before it starves the others.
     silence_s: a scanner that hears nothing at all for so long is started anew. rest_s, idle_rest_s: how
-    long a device is left alone after a visit with and without values. first_retry_s, last_retry_s: after
+    long a device is left alone after a visit with and without values. advert_quiet_s: a device that only
+    advertises is gone when it was silent for so long. first_retry_s, last_retry_s: after
     a failure, doubling.
     """
 
@@ -59,6 +60,7 @@ class Limits:
     silence_s: float = 60
     rest_s: float = 1
     idle_rest_s: float = 15
+    advert_quiet_s: float = 10
     first_retry_s: float = 1
     last_retry_s: float = 60
 

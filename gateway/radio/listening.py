@@ -18,6 +18,7 @@ from bleak.exc import BleakError
 
 from gateway.drivers.base import Driver
 from gateway.radio.base import BluetoothDevice, HubTime, Limits, RadioError
+from gateway.radio.broadcast import Broadcast
 from gateway.radio.conduct import RadioVisit, device_of
 from gateway.radio.line import Backend, BleakLine
 from gateway.visit import Listener
@@ -98,6 +99,7 @@ class Radio:
         self._connecting = asyncio.Lock()
         self._slots = asyncio.Semaphore(self.limits.connections)
         self._visits: set[asyncio.Task[None]] = set()
+        self._broadcasts: dict[str, Broadcast] = {}
 
     async def run(self) -> None:
         """Listens and visits until cancelled; visits that go on are closed then."""
@@ -107,6 +109,8 @@ class Radio:
             for task in self._visits:
                 task.cancel()
             await asyncio.gather(*self._visits, return_exceptions=True)
+            for broadcast in self._broadcasts.values():
+                broadcast.close()
 
     async def _scan(self) -> None:
         retry_s = self.limits.first_retry_s
@@ -142,7 +146,7 @@ class Radio:
                 return
             await asyncio.sleep(max(left, 1))
 
-    def _advertised(self, found: BLEDevice, _: AdvertisementData) -> None:
+    def _advertised(self, found: BLEDevice, advertisement: AdvertisementData) -> None:
         now = asyncio.get_running_loop().time()
         self.facts.heard_at = now
         device = self._devices.get(found.address.upper())
@@ -150,6 +154,9 @@ class Radio:
             return
         facts = self.facts.devices[device.identity]
         facts.seen_at = now
+        if device.driver.adverts:
+            self._hear(device, facts, advertisement)
+            return
         waits = now < facts.not_before and not self._pairing_open(device.address)
         if facts.busy or waits or not self._allowed(device):
             return
@@ -157,6 +164,16 @@ class Radio:
         task = asyncio.get_running_loop().create_task(self._visit(device, found, facts))
         self._visits.add(task)
         task.add_done_callback(self._visits.discard)
+
+    def _hear(self, device: BluetoothDevice, facts: DeviceFacts, advertisement: AdvertisementData) -> None:
+        """A device that says in its advertisements all that it has to say."""
+        broadcast = self._broadcasts.get(device.identity)
+        if broadcast is None:
+            broadcast = Broadcast(device, self._listener, self.limits)
+            self._broadcasts[device.identity] = broadcast
+        if self._allowed(device):
+            broadcast.heard(advertisement)
+            facts.values = broadcast.values
 
     async def _visit(self, device: BluetoothDevice, found: BLEDevice, facts: DeviceFacts) -> None:
         """One visit, whatever happens in it."""
