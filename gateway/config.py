@@ -22,10 +22,19 @@ class ConfigError(MeethubError):
 
 @dataclass(frozen=True)
 class BluetoothEntry:
-    """A Bluetooth device of this home: its address and its driver's name."""
+    """A Bluetooth device of this home: its address, its driver's name, and who consented at the device.
+
+    users: as in the file, "slot:code" pairs.
+    """
 
     address: str
     driver: str
+    users: str = ""
+
+    def consents(self) -> tuple[tuple[int, int], ...]:
+        """(user slot, consent code) of each person."""
+        pairs = [pair.split(":") for pair in self.users.split(",") if pair]
+        return tuple((int(slot), int(code)) for slot, code in pairs)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ def _number(demand: str, low: float, high: float, default: float) -> Key:
 
 
 _PATH = ("a path", bool)
+_NO_USER = 255  # "unknown" in all measurements that name a user (GATT Specification Supplement)
 _DRIVERS = "(meethub-gateway decode --list)"
 
 
@@ -86,7 +96,12 @@ def _on_a_cable(name: str) -> bool:
 
 def _by_radio(name: str) -> bool:
     driver = driver_named(name)
-    return driver is not None and bool(driver.subscribe)
+    return driver is not None and (bool(driver.subscribe) or driver.adverts)
+
+
+def _are_users(text: str) -> bool:
+    pairs = [re.fullmatch(r"\s*([0-9]{1,3}):[0-9]{4}\s*", pair) for pair in text.split(",")] if text else []
+    return all(pair is not None and int(pair[1]) < _NO_USER for pair in pairs)
 
 
 SCHEMA: dict[str, dict[str, Key]] = {
@@ -116,6 +131,7 @@ SCHEMA: dict[str, dict[str, Key]] = {
             "six hex pairs", lambda text: bool(re.fullmatch("([0-9A-F]{2}:){5}[0-9A-F]{2}", text))
         ),
         "driver": _text(f"the name of a driver for Bluetooth {_DRIVERS}", _by_radio),
+        "users": _text('user slot and consent code of each person, such as "1:0123, 2:4567"', _are_users, ""),
     },
     "serial.device": {
         "port": _text(*_PATH),

@@ -179,7 +179,7 @@ class _Daemon:
         for entry in self._config.bluetooth:
             window.open_for(entry.address, PAIRING_S)
             identity = bluetooth_device(entry).identity
-            devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity))
+            devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity, entry.consents()))
         self._radio = radio = Radio(
             devices,
             self._hub,

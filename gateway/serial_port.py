@@ -7,6 +7,7 @@ ends `run`. A port has no identity of its own: the caller gives it a random one 
 import asyncio
 import errno
 import os
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -292,5 +293,5 @@ class Connection:
         all_settings = settings(self._driver)
         if len(all_settings) > 1 and self._port.is_open:
             self._settings = (self._settings + 1) % len(all_settings)
-            with suppress(OSError):  # unplugged: the next read says so
+            with suppress(OSError, termios.error):  # unplugged (the next read says so), or no real line
                 self._port.apply_settings(all_settings[self._settings])

@@ -1,6 +1,6 @@
 """The radio: the only place that knows bleak.
 
-clock ← conduct (one visit) ← listening (all of them) → line (one connection)
+clock ← conduct (one visit), broadcast (no connection) ← listening (all of them) → line (one connection)
 """
 
 from gateway.radio.base import BluetoothDevice, Limits, RadioError

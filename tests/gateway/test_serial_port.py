@@ -12,7 +12,7 @@ from gateway import serial_port
 from gateway.drivers.base import Driver
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.serial_port import SerialError, SerialLimits, SerialPort, open_port, problem_of
-from gateway.simulator.oximeter import Oximeter, packet
+from gateway.simulator.devices.oximeter import Oximeter, packet
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Device
@@ -119,9 +119,9 @@ async def test_every_byte_of_a_session_arrives(oximeter, running):
     oximeter.unplug()
     await listener.until(lambda: listener.closed_visits)
     values = [{value.name: value.digits for value in reading.values} for reading in readings(listener.data)]
-    ((demanded,),) = [session["demanded"] for session in oximeter.truth.of("session")]
+    (demanded,) = oximeter.truth.of("measured")
     assert values == [{"spo2": 96, "pulse-rate": 300}]
-    assert (demanded["spo2"], demanded["pulse-rate"]) == (96, 300)
+    assert demanded["values"] == {"spo2": "96", "pulse-rate": "300"}
     assert bytes.fromhex(demanded["hex"]) in bytes(listener.data)
     assert listener.opened_visits[0].device.identity == "random-identity"
 
@@ -328,3 +328,80 @@ def test_a_driver_without_a_cable_is_refused():
 )
 def test_problems_have_codes(error, code):
     assert problem_of(error).code == code
+
+
+# --- a device that speaks only when it is asked ---
+
+
+class Meter(Driver):
+    """Asks, asks once more, and gives up; what comes is understood when it begins with "ok"."""
+
+    name = "meter"
+    serial = (9600, 8, "N", 1)
+    serial_others = ((38400, 8, "E", 2),)
+    asks = True
+
+
+class Asking(Heard):
+    """A hub whose driver owes three questions a visit."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns = []
+
+    def _ask(self, visit, what):
+        self.turns.append(what)
+        asked = sum(turn != "received" for turn in self.turns[self._since :])
+        visit.patience_s = 0.02 if asked < 3 else None
+        self._news()
+        return [Frame("serial", 0, b"?")] if visit.patience_s else []
+
+    def begun(self, visit):
+        self._since = len(self.turns)
+        return self._ask(visit, "begun")
+
+    def silent(self, visit):
+        return self._ask(visit, "silent")
+
+    def received(self, visit, source, data):
+        self.turns.append("received")
+        visit.patience_s, visit.understood = None, data.startswith(b"ok")
+        return super().received(visit, source, data)
+
+
+@pytest.fixture
+def plugged(running):
+    master, slave = os.openpty()
+    listener = Asking()
+    limits = SerialLimits(poll_s=0.02, rest_s=60, settle_s=0.02, gather_s=0, first_retry_s=0.005)
+    port = SerialPort(os.ttyname(slave), Meter, Device("port-x"), listener, limits=limits)
+    running(port)
+    yield master, listener
+    os.close(master)
+    os.close(slave)
+
+
+async def test_a_device_that_is_asked_is_asked_until_it_is_there(plugged):
+    master, listener = plugged
+    await listener.until(lambda: len(listener.closed_visits) == 2)
+    assert listener.turns[:6] == ["begun", "silent", "silent"] * 2
+    assert os.read(master, 100)[:4] == b"????"
+    os.write(master, b"ok")
+    await listener.until(lambda: any(visit.understood for visit in listener.closed_visits))
+    visits = len(listener.opened_visits)
+    os.write(master, b"more")  # what comes unasked begins a visit all the same
+    await listener.until(lambda: len(listener.opened_visits) == visits + 1)
+
+
+async def test_a_device_that_is_not_understood_is_tried_at_its_other_speed(plugged, monkeypatch):
+    tried = []
+    monkeypatch.setattr(serial.Serial, "apply_settings", lambda _, chosen: tried.append(chosen["baudrate"]))
+    _, listener = plugged
+    await listener.until(lambda: len(listener.closed_visits) == 3)
+    assert tried[:3] == [38400, 9600, 38400]
+
+
+def test_the_settings_of_a_driver():
+    first, second = serial_port.settings(Meter)
+    assert (first["baudrate"], first["parity"], first["stopbits"]) == (9600, serial.PARITY_NONE, 1)
+    assert (second["baudrate"], second["parity"], second["stopbits"]) == (38400, serial.PARITY_EVEN, 2)
