@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 COSE := .venv-cose/.ready
 PYTHON ?= python3
 PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
-DEVICES ?= all
+DEVICES ?= cuff,oximeter
 .DEFAULT_GOAL := help
 .PHONY: help setup run smoke test check portable campaign kill format lock clean need
 DOSE ?= 10
@@ -39,7 +39,7 @@ $(COSE): requirements/cose.lock | need
 
 setup: $(READY) ## make the virtual environment and install what is locked
 
-run: $(READY) ## start the whole chain with virtual devices; Ctrl-C stops it (DEVICES=cuff,oximeter)
+run: $(READY) ## start the whole chain with virtual devices; Ctrl-C stops it (DEVICES=all, or a list)
 	@$(BIN)/meethub-chain run --devices $(DEVICES)
 
 smoke: $(READY) ## the same without a terminal: compares what the devices sent with the FHIR server

@@ -20,8 +20,9 @@ from types import FrameType
 from rich.console import Console
 from rich.table import Table
 
-from gateway.simulator.chain import KINDS, Chain
-from gateway.simulator.compare import Comparison, compare
+from gateway.simulator.catalogue import CATALOGUE, USUAL, names_in
+from gateway.simulator.chain import Chain
+from gateway.simulator.compare import Comparison, compare, not_compared
 from gateway.simulator.fhir_server import FhirServerError
 from gateway.simulator.process import ChainError, wait_until
 
@@ -47,25 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("command", choices=("run", "smoke"))
     parser.add_argument("--directory", type=Path, default=Path("var"), help="where everything is kept")
-    parser.add_argument("--devices", default="all", help="all, or a list out of " + ",".join(KINDS))
+    names = ", ".join(f"{entry.driver} ({entry.alias})" for entry in CATALOGUE)
+    parser.add_argument("--devices", type=names_in, default=USUAL, help="all, or a list out of " + names)
     parser.add_argument("--language", choices=("nl", "en"), default="en", help="of the readings' journeys")
     parser.add_argument("--json", action="store_true", help="machine-readable output (smoke)")
     chosen = parser.parse_args(arguments)
-    kinds = KINDS if chosen.devices == "all" else tuple(chosen.devices.split(","))
-    if not set(kinds) <= set(KINDS):
-        parser.error(f"unknown device in {chosen.devices!r}; known: all, {', '.join(KINDS)}")
     console = Console(stderr=chosen.json, highlight=False)
     try:
         with _terminable():
-            return _run(chosen, kinds, console) if chosen.command == "run" else _smoke(chosen, kinds, console)
+            return _run(chosen, console) if chosen.command == "run" else _smoke(chosen, console)
     except (ChainError, FhirServerError) as error:
         console.print(str(error), style="red", markup=False)
         return 1
 
 
-def _run(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -> int:
+def _run(chosen: argparse.Namespace, console: Console) -> int:
     """Until Ctrl-C: start, then show each reading's journey as it goes on."""
-    with _started(chosen.directory, kinds, console) as chain:
+    with _started(chosen.directory, chosen.devices, console) as chain:
+        for kind in not_compared(chain.devices):
+            console.print(f"{kind}: the bridge keeps these readings, but makes no Observations of them yet.")
         console.print("\nEverything runs. Each line below is a step of one reading; Ctrl-C stops.\n")
         follow = chain.follow()
         try:
@@ -121,14 +122,13 @@ def _read(lines: Iterable[str], waiting: "queue.Queue[str]") -> None:
         waiting.put(line)
 
 
-def _smoke(chosen: argparse.Namespace, kinds: tuple[str, ...], console: Console) -> int:
+def _smoke(chosen: argparse.Namespace, console: Console) -> int:
     """Without a terminal: wait for ten confirmed readings of each device, and compare."""
-    with _started(chosen.directory, kinds, console) as chain:
+    with _started(chosen.directory, chosen.devices, console) as chain:
         console.print(f"Waiting for {ENOUGH} confirmed readings of each device …")
-        street = chain.street_data
 
         def compared() -> list[Comparison]:
-            return compare(chain.fhir, chain.patient, street, kinds)
+            return compare(chain.fhir, chain.patient, chain.street_data, chain.devices)
 
         wait_until(lambda: _enough(compared()), SMOKE_WITHIN_S, lambda: not chain.dead())
         chain.quiet()
@@ -182,7 +182,7 @@ def _what_is_missing(rows: list[Comparison]) -> str:
 
 
 @contextmanager
-def _started(directory: Path, kinds: tuple[str, ...], console: Console) -> Iterator[Chain]:
+def _started(directory: Path, devices: tuple[str, ...], console: Console) -> Iterator[Chain]:
     """The chain, started with a line for each part as it comes up, and stopped in the end."""
     began = time.monotonic()
     with console.status("Starting the chain …") as status:
@@ -191,7 +191,7 @@ def _started(directory: Path, kinds: tuple[str, ...], console: Console) -> Itera
             console.print(f"[bold]{what:<9}[/] {text}", soft_wrap=True)
             status.update(f"Starting … ({time.monotonic() - began:.0f} s)")
 
-        chain = Chain(directory, kinds, say)
+        chain = Chain(directory, devices, say)
         chain.start()
     console.print(f"Started in {time.monotonic() - began:.0f} s.")
     try:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.simulator.catalogue import SERIAL, USUAL, entries
 from gateway.simulator.chain_files import Facts, only_one
 from gateway.simulator.fhir_server import FhirServer
 from gateway.simulator.process import (
@@ -29,23 +30,25 @@ from gateway.simulator.process import (
 )
 
 HUB = "hub-0001"
-KINDS = ("cuff", "oximeter")
 STORED = 5
 Say = Callable[[str, str], None]
 
 
 class Chain:
-    """One chain in one directory. `say(what, text)` tells what happens, in plain words."""
+    """One chain in one directory. `say(what, text)` tells what happens, in plain words.
+
+    devices: names out of the catalogue. interval_s: how often somebody measures with each of them.
+    """
 
     def __init__(
         self,
         directory: Path,
-        kinds: tuple[str, ...] = KINDS,
+        devices: tuple[str, ...] = USUAL,
         say: Say = lambda *_: None,
         interval_s: float = 6,
     ) -> None:
         self.directory = directory.absolute()
-        self.kinds = kinds
+        self.devices = entries(devices)
         self.say = say
         self.interval_s = interval_s
         self.started = datetime.now(UTC)
@@ -165,10 +168,11 @@ class Chain:
         ready = self.street_data / "ready.json"
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "gateway.simulator.street", "--directory", str(self.street_data)]
-        command += ["--devices", ",".join(self.kinds), "--interval", str(self.interval_s)]
+        names = ",".join(entry.driver for entry in self.devices)
+        command += ["--devices", names, "--interval", str(self.interval_s)]
         command += ["--stored", str(STORED)]
         self.run("street", command, ready=ready.exists)
-        self.say("devices", "a virtual " + " and a virtual ".join(self.kinds) + ", measuring by themselves")
+        self.say("devices", f"virtual, measuring by themselves: {names.replace(',', ', ')}")
 
     def _start_hub(self) -> None:
         self._enrol()
@@ -180,7 +184,7 @@ class Chain:
     def _gateway_command(self) -> list[str]:
         """The daemon itself; on the virtual radio where there is a Bluetooth device."""
         config = ["--config", str(self.gateway_config)]
-        if "cuff" not in self.kinds:
+        if all(entry.by == SERIAL for entry in self.devices):
             return [sys.executable, "-m", "gateway", "run", *config]
         module = "gateway.simulator.virtual_gateway"
         return [sys.executable, "-m", module, *config, "--street", str(self.street_data)]

@@ -5,14 +5,17 @@ Knows nothing of gateway or bridge: truth logs on one side, plain FHIR on the ot
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.simulator.catalogue import Entry
 from gateway.simulator.fhir_server import FhirServer
-from gateway.simulator.truth import read_truth
+from gateway.simulator.truth import CONFIRMED, MEASURED, SENT, read_truth
 
 PAGE = 200
 SYSTOLIC, DIASTOLIC, MEAN, PANEL, SPO2, PULSE = "8480-6", "8462-4", "8478-0", "85354-9", "59408-5", "8867-4"
@@ -51,54 +54,52 @@ class Comparison:
 class Sent:
     """What one device said, and when (seconds since 1970): surely received, or only possibly."""
 
-    values: Values
+    values: dict[str, str | None]
     at: float
     sure: bool
 
+    def part(self, names: tuple[str, ...]) -> Values:
+        """The values of these names, in order."""
+        return tuple(self.values.get(name) for name in names)
 
-def compare(fhir: FhirServer, patient: str, street: Path, kinds: tuple[str, ...]) -> list[Comparison]:
-    """A Comparison for each kind of Observation; a pressure and its pulse are two."""
+
+def compare(fhir: FhirServer, patient: str, street: Path, devices: tuple[Entry, ...]) -> list[Comparison]:
+    """A Comparison for each kind of Observation that these devices make; a pressure and its pulse are two."""
     observations = read_observations(fhir, patient)
     rows = []
-    if "cuff" in kinds:
-        sent = sent_by_cuff(street)
-        rows.append(_row("blood pressure", sent, slice(0, 3), _panels(observations)))
-        rows.append(_row("pulse of the cuff", sent, slice(3, 4), _pulses(observations, "149546")))
-    if "oximeter" in kinds:
-        sent = sent_by_oximeter(street)
-        rows.append(_row("oxygen saturation", sent, slice(0, 1), _singles(observations, SPO2)))
-        rows.append(_row("pulse of the oximeter", sent, slice(1, 2), _pulses(observations, "149530")))
+    for kind in sorted({kind for entry in devices for kind in entry.kinds}):
+        told = sent_of(street, kind)
+        rows += [_row(shown, told, observations) for shown in SHOWN.get(kind, ())]
     return rows
 
 
-def _row(kind: str, sent: list[Sent], part: slice, found: Counter[Values]) -> Comparison:
-    sure = Counter(one.values[part] for one in sent if one.sure)
-    return Comparison(kind, sure, Counter(one.values[part] for one in sent), found)
+def not_compared(devices: tuple[Entry, ...]) -> list[str]:
+    """Kinds that these devices measure and that the bridge does not make into Observations yet."""
+    return sorted({kind for entry in devices for kind in entry.kinds if kind not in SHOWN})
 
 
-def sent_by_cuff(street: Path) -> list[Sent]:
-    """(systolic, diastolic, mean, pulse) of every measurement that was indicated, as the device's digits."""
-    events = read_truth(street / "blood-pressure-monitor" / "truth.jsonl")
-    names = ("systolic", "diastolic", "mean-arterial", "pulse-rate")
-    measured = {event["number"]: event["values"] for event in events if event["event"] == "measured"}
-    said = {event["number"]: event for event in events if event["event"] in ("indicated", "confirmed")}
-    return [
-        Sent(
-            tuple(_text(measured[number][name]) for name in names), _at(event), event["event"] == "confirmed"
-        )
-        for number, event in said.items()
-    ]
+def _row(shown: "Shown", told: list[Sent], observations: list[dict[str, Any]]) -> Comparison:
+    with_it = [one for one in told if any(name in one.values for name in shown.names)]
+    sure = Counter(one.part(shown.names) for one in with_it if one.sure)
+    possible = Counter(one.part(shown.names) for one in with_it)
+    return Comparison(shown.label, sure, possible, shown.find(observations))
 
 
-def sent_by_oximeter(street: Path) -> list[Sent]:
-    """(SpO2, pulse) that the stated rule demands of each finger session; sure when it was heard whole."""
-    events = read_truth(street / "oximeter-data" / "truth.jsonl")
-    sessions = [event for event in events if event["event"] in ("session", "session-cut")]
-    return [
-        Sent((_text(row["spo2"]), _text(row["pulse-rate"])), _at(event), event["event"] == "session")
-        for event in sessions
-        for row in event["demanded"]
-    ]
+def sent_of(street: Path, kind: str) -> list[Sent]:
+    """What the devices of this street said of this kind, told by their truth logs alone."""
+    told: list[Sent] = []
+    for path in sorted(street.glob("*/truth.jsonl")):
+        events = read_truth(path)
+        rows = {
+            event["number"]: event for event in events if event["event"] == MEASURED and event["kind"] == kind
+        }
+        said = {event["number"]: event for event in events if event["event"] in (SENT, CONFIRMED)}
+        told += [
+            Sent(rows[number]["values"], _at(event), event["event"] == CONFIRMED)
+            for number, event in said.items()
+            if number in rows
+        ]
+    return told
 
 
 def _at(event: dict[str, Any]) -> float:
@@ -150,6 +151,15 @@ def _pulses(observations: list[dict[str, Any]], source: str) -> Counter[Values]:
     return Counter((_quantity(pulse),) for pulse in pulses)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """How a part of a reading stands at a PGO: its values, in order, and where they are found."""
+
+    label: str
+    names: tuple[str, ...]
+    find: Callable[[list[dict[str, Any]]], Counter[Values]]
+
+
 def _has(element: dict[str, Any], code: str) -> bool:
     return any(coding.get("code") == code for coding in element["code"]["coding"])
 
@@ -159,5 +169,13 @@ def _quantity(element: dict[str, Any]) -> str | None:
     return None if value is None else str(value)
 
 
-def _text(number: object) -> str | None:
-    return None if number is None else str(number)
+SHOWN = {
+    "blood-pressure": (
+        Shown("blood pressure", ("systolic", "diastolic", "mean-arterial"), _panels),
+        Shown("pulse of the cuff", ("pulse-rate",), partial(_pulses, source="149546")),
+    ),
+    "oximetry": (
+        Shown("oxygen saturation", ("spo2",), partial(_singles, code=SPO2)),
+        Shown("pulse of the oximeter", ("pulse-rate",), partial(_pulses, source="149530")),
+    ),
+}

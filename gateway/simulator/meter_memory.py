@@ -1,4 +1,4 @@
-"""The memory of a virtual meter: its records and its clock, in a file that survives a restart."""
+"""The memory of a virtual device: its records and its clock, in a file that survives a restart."""
 
 import json
 from dataclasses import dataclass
@@ -6,15 +6,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 CLOCK_AFTER_BATTERY = datetime(2000, 1, 1)  # noqa: DTZ001 (devices know no zone)
-_NAN = 0x07FF
 
 
 @dataclass(frozen=True)
 class Record:
-    """One stored measurement. number counts within this meter and is never sent: for comparisons only."""
+    """One stored reading. number: its row in the truth log, never sent. parts: bytes, and where they go.
+
+    A part's place is a characteristic ("2a35"), or any word where a device has one way out only.
+    """
 
     number: int
-    data: bytes
+    parts: tuple[tuple[str, bytes], ...]
+
+    @property
+    def data(self) -> bytes:
+        """All bytes in one."""
+        return b"".join(data for _, data in self.parts)
 
 
 class MeterMemory:
@@ -24,23 +31,26 @@ class MeterMemory:
         self.records: list[Record] = []
         self._path = path
         self._offset = clock_offset
-        self._next = 1
         if path.exists():
             self._load(json.loads(path.read_text(encoding="utf-8")))
 
     def _load(self, kept: dict[str, object]) -> None:
         rows = kept["records"]
         assert isinstance(rows, list)
-        self.records = [Record(int(number), bytes.fromhex(data)) for number, data in rows]
+        self.records = [
+            Record(int(number), tuple((place, bytes.fromhex(data)) for place, data in parts))
+            for number, parts in rows
+        ]
         self._offset = timedelta(seconds=float(str(kept["clock_offset_s"])))
-        self._next = int(str(kept["next"]))
 
     def _save(self) -> None:
         """By rename, so that a kill leaves the old memory or the new one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [[record.number, record.data.hex()] for record in self.records]
-        kept = {"records": rows, "clock_offset_s": self._offset.total_seconds(), "next": self._next}
+        rows = [
+            [record.number, [[place, data.hex()] for place, data in record.parts]] for record in self.records
+        ]
         beside = self._path.with_suffix(".new")
+        kept = {"records": rows, "clock_offset_s": self._offset.total_seconds()}
         beside.write_text(json.dumps(kept), encoding="utf-8")
         beside.replace(self._path)
 
@@ -52,9 +62,8 @@ class MeterMemory:
         self._offset = moment - datetime.now()  # noqa: DTZ005 (as above)
         self._save()
 
-    def add(self, data: bytes) -> Record:
-        record = Record(self._next, data)
-        self._next += 1
+    def add(self, number: int, *parts: tuple[str, bytes]) -> Record:
+        record = Record(number, parts)
         self.records.append(record)
         self._save()
         return record
@@ -69,36 +78,3 @@ class MeterMemory:
         self.records = [] if wipes_memory else self.records
         self.set_clock(CLOCK_AFTER_BATTERY)
         return lost
-
-
-def date_time(moment: datetime) -> bytes:
-    """Date Time (2A08): year, little-endian, then month to second."""
-    parts = (moment.month, moment.day, moment.hour, moment.minute, moment.second)
-    return moment.year.to_bytes(2, "little") + bytes(parts)
-
-
-def measurement(
-    pressures: tuple[int, int, int | None],
-    moment: datetime | None,
-    pulse: int | None,
-    user: int | None,
-    status: int | None,
-) -> bytes:
-    """A Blood Pressure Measurement (2A35) in mmHg; what is None is absent, a pressure then is NaN."""
-    fields = b"".join(_sfloat(pressure) for pressure in pressures)
-    flags = 0
-    for bit, part in (
-        (0x02, None if moment is None else date_time(moment)),
-        (0x04, None if pulse is None else _sfloat(pulse)),
-        (0x08, None if user is None else bytes((user,))),
-        (0x10, None if status is None else status.to_bytes(2, "little")),
-    ):
-        if part is not None:
-            flags |= bit
-            fields += part
-    return bytes((flags,)) + fields
-
-
-def _sfloat(number: int | None) -> bytes:
-    """An integer as SFLOAT with exponent 0; None is NaN."""
-    return (_NAN if number is None else number & 0x0FFF).to_bytes(2, "little")

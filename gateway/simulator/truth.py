@@ -1,10 +1,23 @@
-"""What a virtual device really did, as JSON lines: what comparisons are made against."""
+"""What a virtual device really did, as JSON lines: what comparisons are made against.
+
+A reading that a right driver must report is one row:
+{"event": "measured", "number", "kind", "values": {name: text}, "device_time", …}
+values: the device's own digits; null where the device says that it has no such value; with a limit
+"<20" or ">600". A name that is repeated has a list. device_time: what the device's clock said, null when it
+tells no time. "units": {name: UCUM code} where a device has a choice. After it come {"event": "sent",
+"number"} when the device told it (the hub may have it), and {"event": "confirmed", "number"} when the device
+knows that it arrived, or told it to the end to somebody who listened (the hub must have it).
+"""
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+MEASURED, SENT, CONFIRMED = "measured", "sent", "confirmed"
+Values = Mapping[str, str | list[str] | None]
 
 
 class TruthLog:
@@ -18,6 +31,7 @@ class TruthLog:
         self.events: list[dict[str, Any]] = []
         self._device = device
         self._changed = asyncio.Event()
+        self._number = len([line for line in read_truth(path) if line["event"] == MEASURED])
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **facts: object) -> None:
@@ -32,6 +46,21 @@ class TruthLog:
         self.events.append(line)
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def measured(self, kind: str, values: Values, device_time: datetime | None = None, **more: object) -> int:
+        """A reading that a right driver must report; its number, which counts within this log."""
+        self._number += 1
+        shown = None if device_time is None else device_time.isoformat(timespec="seconds")
+        self.write(MEASURED, number=self._number, kind=kind, values=dict(values), device_time=shown, **more)
+        return self._number
+
+    def sent(self, number: int, **facts: object) -> None:
+        """The device told this reading; whether it arrived is not known."""
+        self.write(SENT, number=number, **facts)
+
+    def confirmed(self, number: int) -> None:
+        """The hub has this reading, as far as the device can know."""
+        self.write(CONFIRMED, number=number)
 
     def of(self, event: str) -> list[dict[str, Any]]:
         """The events of this name in this run."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio
-from gateway.simulator.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
+from gateway.simulator.devices.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
 from gateway.simulator.virtual_adapter import VirtualAdapter
 from gateway.simulator.virtual_radio import AdapterPort, Air
 from tests.e2e.cuff import CUFF

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.drivers.blood_pressure import BloodPressure
-from gateway.simulator.meter_memory import CLOCK_AFTER_BATTERY, measurement
+from gateway.simulator.devices.blood_pressure_monitor import measurement
+from gateway.simulator.meter_memory import CLOCK_AFTER_BATTERY
 from gateway.visit import Visit
 from gateway.wire.items import DeviceClock
 from gateway.wire.measurement import Device

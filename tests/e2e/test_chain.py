@@ -10,7 +10,7 @@ import pytest
 
 from cloud_bridge.authority import Authority, installed, needs_renewal
 from gateway.simulator.chain import HUB, Chain
-from gateway.simulator.compare import Comparison, Sent, compare, sent_by_cuff, sent_by_oximeter
+from gateway.simulator.compare import SHOWN, Comparison, Sent, compare, sent_of
 from gateway.simulator.process import wait_until
 from gateway.simulator.truth import read_truth
 
@@ -22,7 +22,7 @@ WINDOW_S = 3.0
 
 
 def compared(chain: Chain) -> list[Comparison]:
-    return compare(chain.fhir, chain.patient, chain.street_data, chain.kinds)
+    return compare(chain.fhir, chain.patient, chain.street_data, chain.devices)
 
 
 def confirmed(chain: Chain) -> int:
@@ -59,7 +59,7 @@ def test_a_second_start_goes_on_where_the_first_stopped(tmp_path):
 
 
 def test_expired_certificates_are_renewed_at_the_next_start(tmp_path):
-    chain = Chain(tmp_path, kinds=("cuff",), interval_s=2)
+    chain = Chain(tmp_path, devices=("cuff",), interval_s=2)
     chain.start()
     chain.stop()
     long_ago = datetime.now(UTC) - timedelta(days=400)
@@ -70,7 +70,7 @@ def test_expired_certificates_are_renewed_at_the_next_start(tmp_path):
     (tmp_path / "bridge" / "bridge.pem").write_bytes(expired)
     (tmp_path / "bridge" / "broker" / "server.pem").write_bytes(expired)
 
-    again = Chain(tmp_path, kinds=("cuff",), interval_s=2)
+    again = Chain(tmp_path, devices=("cuff",), interval_s=2)
     again.start()
     try:
         assert wait_until(lambda: confirmed(again) >= 2, SETTLED_WITHIN_S), compared(again)
@@ -130,14 +130,11 @@ def missing(chain: Chain) -> list[Sent]:
     """Readings that a device saw confirmed and that are not in the FHIR server, by their first values."""
     panels, _, spo2, pulses = compared(chain)
     lost = []
-    for sent, part, row in (
-        (sent_by_cuff(chain.street_data), slice(0, 3), panels),
-        (sent_by_oximeter(chain.street_data), slice(0, 1), spo2),
-    ):
-        left = row.sent - row.found
-        for one in sorted(sent, key=lambda one: -one.at):
-            if one.sure and left[one.values[part]] > 0:
-                left[one.values[part]] -= 1
+    for kind, row in (("blood-pressure", panels), ("oximetry", spo2)):
+        left, names = row.sent - row.found, SHOWN[kind][0].names
+        for one in sorted(sent_of(chain.street_data, kind), key=lambda one: -one.at):
+            if one.sure and left[one.part(names)] > 0:
+                left[one.part(names)] -= 1
                 lost.append(one)
     assert pulses.missing <= len(lost)
     return lost

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.outbox import Outbox
 from gateway.simulator.chain import Chain
-from gateway.simulator.oximeter import packet
+from gateway.simulator.devices.oximeter import packet
 from gateway.simulator.process import wait_until
 
 pytestmark = [pytest.mark.chain, pytest.mark.timeout(600)]
@@ -20,13 +20,13 @@ LIMIT_MB = 48
 def test_the_gateway_needs_at_most_48_mb_after_10_000_readings(tmp_path, monkeypatch):
     """The real daemon (bleak and all loaded), outbox and TLS uplink; no page, no virtual radio."""
     without_rich(tmp_path, monkeypatch)
-    chain = Chain(tmp_path, kinds=("oximeter",), interval_s=0)
+    chain = Chain(tmp_path, devices=("oximeter",), interval_s=0)
     chain.start()
     master, slave = os.openpty()
     tty.setraw(slave)
     try:
         config = chain.gateway_config.read_text().replace(
-            str(chain.street_data / "oximeter"), os.ttyname(slave)
+            str(chain.street_data / "nonin-serial" / "port"), os.ttyname(slave)
         )
         chain.gateway_config.write_text(config)
         gateway = chain.programs["gateway"]

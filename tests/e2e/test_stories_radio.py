@@ -56,7 +56,7 @@ async def test_the_cuff_repeats_an_indication_after_a_lost_confirmation(live_vil
     await measured(meter, 4)
     await meter.truth.wait_for("confirmed", 4)
     await until(lambda: visits(radio) == 3)
-    assert len(meter.truth.of("indicated")) == 6
+    assert len(meter.truth.of("sent")) == 6
     live_village.settle()
     assert_delivered(anna, meter, since, live_village.time)
     assert live_village.held() == []

@@ -20,7 +20,7 @@ from bumble.transport.common import AsyncPipeSink
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio, RadioError
 from gateway.radio.base import Budget
-from gateway.simulator.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
+from gateway.simulator.devices.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
 from gateway.simulator.truth import read_truth
 from gateway.simulator.virtual_adapter import VirtualAdapter
 from gateway.simulator.virtual_radio import AdapterPort, Air
@@ -230,7 +230,7 @@ async def test_the_device_is_confirmed_before_the_hub_hears(tmp_path):
         *(sys.executable, "-m", "gateway.simulator.street", "--directory", str(tmp_path)),
         *("--interval", "1000", "--devices", "cuff"),
     )
-    truth = tmp_path / "blood-pressure-monitor" / "truth.jsonl"
+    truth = tmp_path / "blood-pressure" / "truth.jsonl"
 
     class Waits(Hub):
         confirmed = False

@@ -13,8 +13,8 @@ from bumble.hci import Address
 from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
-from gateway.simulator.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
-from gateway.simulator.meter_memory import MeterMemory, measurement
+from gateway.simulator.devices.blood_pressure_monitor import BloodPressureMonitor, MeterOptions, measurement
+from gateway.simulator.meter_memory import MeterMemory
 from gateway.simulator.truth import TruthLog, read_truth
 from gateway.simulator.virtual_adapter import just_works
 from gateway.simulator.virtual_radio import Air, AirController
@@ -118,7 +118,7 @@ async def test_stored_records_come_oldest_first_and_go_when_confirmed(meter, pho
     assert phone.values == sent
     assert meter.memory.records == []
     events = [(line["event"], line["number"]) for line in meter.truth.events if "number" in line]
-    assert events[5:] == [(event, number) for number in range(1, 6) for event in ("indicated", "confirmed")]
+    assert events[5:] == [(event, number) for number in range(1, 6) for event in ("sent", "confirmed")]
 
 
 async def test_what_is_measured_meanwhile_is_sent_too(meter, phone):
@@ -180,13 +180,12 @@ async def test_a_new_battery(meter, wipes):
 
 def test_memory_clock_and_numbers_survive_a_restart(tmp_path):
     memory = MeterMemory(tmp_path / "memory.json", timedelta(seconds=-600))
-    kept = [memory.add(bytes((number,))) for number in range(3)]
+    kept = [memory.add(number, ("2a35", bytes((number,)))) for number in range(3)]
     memory.forget(kept[1])
     memory.set_clock(datetime(2000, 1, 1))  # noqa: DTZ001
     again = MeterMemory(tmp_path / "memory.json", timedelta())
     assert again.records == [kept[0], kept[2]]
     assert again.now().year == 2000
-    assert again.add(b"").number == 4
 
 
 @pytest.mark.parametrize(

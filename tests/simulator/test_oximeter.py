@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.oximeter import Oximeter, demanded, packet
+from gateway.simulator.devices.oximeter import Oximeter, demanded, packet
 from gateway.simulator.truth import read_truth
 
 
@@ -64,14 +64,14 @@ async def test_a_session_that_was_heard_whole_is_demanded(oximeter):
     assert await oximeter.session([(97, 72), (96, 73)])
     assert os.read(descriptor, 4096) == packet(97, 72) + packet(96, 73, start=25) + 2 * packet(None, None)
     os.close(descriptor)
-    (line,) = read_truth(oximeter.truth.path)
-    assert line["event"] == "session"
-    assert [(row["spo2"], row["pulse-rate"]) for row in line["demanded"]] == [(96, 73)]
+    measured, *told = read_truth(oximeter.truth.path)
+    assert (measured["kind"], measured["values"]) == ("oximetry", {"spo2": "96", "pulse-rate": "73"})
+    assert [(line["event"], line["number"]) for line in told] == [("sent", 1), ("confirmed", 1)]
 
 
 async def test_a_session_that_nobody_heard_is_not_demanded(oximeter):
     assert not await oximeter.session([(97, 72)])
-    assert [line["event"] for line in oximeter.truth.events] == ["session-cut"]
+    assert [line["event"] for line in oximeter.truth.events] == ["measured", "sent"]
 
 
 async def test_unplugging_ends_the_terminal_and_the_link_comes_back(oximeter):

@@ -10,9 +10,10 @@ from bumble.transport import open_transport
 
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio
-from gateway.simulator.street import METER
 from gateway.simulator.truth import read_truth
 from gateway.simulator.virtual_adapter import VirtualAdapter
+
+METER = "F0:5A:01:00:00:01"
 
 
 class Street:
@@ -40,7 +41,7 @@ class Street:
         return await asyncio.wait_for(self.process.wait(), 10)
 
     def measured(self):
-        truth = read_truth(self.directory / "blood-pressure-monitor" / "truth.jsonl")
+        truth = read_truth(self.directory / "blood-pressure" / "truth.jsonl")
         return [line["hex"] for line in truth if line["event"] == "measured"]
 
 
@@ -111,7 +112,7 @@ async def test_the_ready_file_names_all_devices(street):
     cuff, oximeter = facts["devices"]
     assert (cuff["by"], cuff["address"], cuff["driver"]) == ("bluetooth", METER, "blood-pressure")
     assert (oximeter["by"], oximeter["driver"]) == ("serial", "nonin-serial")
-    assert oximeter["port"] == str(street.directory / "oximeter")
+    assert oximeter["port"] == str(street.directory / "nonin-serial" / "port")
 
 
 async def test_an_adapter_takes_one_host_at_a_time(street):

@@ -1,0 +1,71 @@
+"""Which virtual devices there are: one line each. Names are those of their drivers, or a short one.
+
+The classes are loaded only when they are needed: whoever lists names needs no Bluetooth library.
+"""
+
+from argparse import ArgumentTypeError
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.simulator.virtual_device import VirtualDevice
+
+BLUETOOTH, SERIAL = "bluetooth", "serial"  # how it is reached; what only advertises is Bluetooth too
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One virtual device.
+
+    driver, alias: the names it answers to. by: how it is reached. place: module:class in `devices`. kinds:
+    the readings that it makes when it is used, in the words of docs/vocabulary.md.
+    """
+
+    driver: str
+    alias: str
+    by: str
+    place: str
+    kinds: tuple[str, ...]
+
+    def load(self) -> "type[VirtualDevice]":
+        module, _, name = self.place.partition(":")
+        made: type[VirtualDevice] = getattr(import_module("gateway.simulator.devices." + module), name)
+        return made
+
+
+CATALOGUE = (
+    Entry(
+        "blood-pressure",
+        "cuff",
+        BLUETOOTH,
+        "blood_pressure_monitor:BloodPressureMonitor",
+        ("blood-pressure",),
+    ),
+    Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
+)
+USUAL = ("blood-pressure", "nonin-serial")
+
+
+class UnknownDeviceError(ArgumentTypeError):
+    """A name that no virtual device has; the message lists those that there are."""
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in a list like "cuff,glucose-meter", or in "all"."""
+    return tuple(entry.driver for entry in entries(tuple(name.strip() for name in text.split(","))))
+
+
+def entries(names: Collection[str]) -> tuple[Entry, ...]:
+    """The devices of these names, in the order of the catalogue."""
+    wanted = [_entry(name) for name in names if name != "all"]
+    return CATALOGUE if "all" in names else tuple(entry for entry in CATALOGUE if entry in wanted)
+
+
+def _entry(name: str) -> Entry:
+    for entry in CATALOGUE:
+        if name in (entry.driver, entry.alias):
+            return entry
+    known = ", ".join(entry.driver + (f" ({entry.alias})" if entry.alias else "") for entry in CATALOGUE)
+    raise UnknownDeviceError(f"unknown device {name!r}; known: all, {known}")

@@ -1,0 +1,1 @@
+"""The virtual devices: one file each, listed in `gateway/simulator/catalogue.py`."""
