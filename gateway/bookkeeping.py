@@ -6,7 +6,6 @@ forgotten when the bridge has lost what it had accepted: then the devices' memor
 
 import re
 import secrets
-from contextlib import suppress
 
 from gateway.drivers.base import Driver, Known
 from gateway.outbox import Outbox
@@ -84,13 +83,6 @@ class Bookkeeping:
 def told_identity(driver: str, serial: str) -> str:
     """The identity of a device on a cable that told its own serial number."""
     return f"{driver}-" + re.sub("[^A-Za-z0-9]", "-", serial)
-
-
-def told_at(outbox_setting: bytes | None) -> str | None:
-    """The identity that a device at this place told last, from its setting."""
-    with suppress(UnicodeDecodeError):
-        return outbox_setting.decode() if outbox_setting else None
-    return None
 
 
 def _plain(text: str) -> str:

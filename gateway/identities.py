@@ -4,6 +4,7 @@ import secrets
 from contextlib import closing
 from pathlib import Path
 
+from gateway.bookkeeping import TOLD
 from gateway.config import BluetoothEntry, Config, SerialEntry
 from gateway.outbox import Look, Outbox, OutboxError
 from gateway.wire.measurement import Device
@@ -15,7 +16,10 @@ def bluetooth_device(entry: BluetoothEntry) -> Device:
 
 
 def serial_device(entry: SerialEntry, outbox: Outbox) -> Device:
-    """Nothing on the cable says who it is: a random id that this hub gives to the port and keeps."""
+    """Nothing on the cable says who is on it: a random id that this hub gives to the port and keeps.
+
+    A device that tells its own serial number is known by that as soon as it has told it (bookkeeping.py).
+    """
     known = outbox.setting(_name(entry))
     if known is None:
         known = secrets.token_bytes(8)
@@ -24,13 +28,15 @@ def serial_device(entry: SerialEntry, outbox: Outbox) -> Device:
 
 
 def configured(config: Config, path: Path) -> list[dict[str, str]]:
-    """Every configured device with its identity; also while the daemon runs and owns the outbox."""
+    """Every configured device with its identity; also while the daemon runs and owns the outbox.
+
+    On a cable: the identity of the device that told its serial number there last, if any did.
+    """
     rows = [_row(entry.driver, bluetooth_device(entry), "bluetooth") for entry in config.bluetooth]
     try:
         with closing(Outbox(path, config.space_bytes)) as outbox:
-            return rows + [
-                _row(entry.driver, serial_device(entry, outbox), "serial") for entry in config.serial
-            ]
+            devices = [(entry, serial_device(entry, outbox)) for entry in config.serial]
+            return rows + [_row(entry.driver, _told(device, outbox), "serial") for entry, device in devices]
     except OutboxError as error:
         if error.code != "outbox-in-use":
             raise
@@ -40,7 +46,12 @@ def configured(config: Config, path: Path) -> list[dict[str, str]]:
 
 def _known(entry: SerialEntry, look: Look) -> list[dict[str, str]]:
     known = look.setting(_name(entry))
-    return [] if known is None else [_row(entry.driver, Device("port-" + known.hex()), "serial")]
+    return [] if known is None else [_row(entry.driver, _told(Device("port-" + known.hex()), look), "serial")]
+
+
+def _told(port: Device, settings: Outbox | Look) -> Device:
+    told = settings.setting(TOLD + port.identity)
+    return port if told is None else Device(told.decode())
 
 
 def _row(driver: str, device: Device, by: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from gateway.bookkeeping import TOLD
 from gateway.config import BluetoothEntry, SerialEntry, load, make_data_directory
 from gateway.identities import bluetooth_device, configured, serial_device
 from gateway.outbox import Outbox, OutboxError
@@ -72,3 +73,12 @@ def test_an_outbox_that_cannot_be_opened_is_said(config, path):
     path.mkdir()
     with pytest.raises(OutboxError):
         configured(config, path)
+
+
+def test_a_meter_that_told_its_serial_number_is_listed_by_it(config, path):
+    with opened(config, path) as outbox:
+        port = serial_device(config.serial[0], outbox)
+        outbox.set_setting(TOLD + port.identity, b"nonin-serial-A1")
+    assert [row["identity"] for row in configured(config, path)][1] == "nonin-serial-A1"
+    with opened(config, path):
+        assert [row["identity"] for row in configured(config, path)][1] == "nonin-serial-A1"
