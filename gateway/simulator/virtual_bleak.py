@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 from bleak.args import SizedBuffer
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -27,10 +28,17 @@ from gateway.simulator.virtual_gatt import ConfirmsFirst, discovered
 
 MTU = 247
 _Result = TypeVar("_Result")
-_UUID_LISTS = (
-    AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-)
+# Size of the UUIDs in a list of services, and of the one before the data of a service.
+_UUID_LISTS = {
+    AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS: 2,
+    AdvertisingData.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS: 2,
+    AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS: 16,
+    AdvertisingData.INCOMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS: 16,
+}
+_SERVICE_DATA = {
+    AdvertisingData.SERVICE_DATA_16_BIT_UUID: 2,
+    AdvertisingData.SERVICE_DATA_128_BIT_UUID: 16,
+}
 log = logging.getLogger(__name__)
 
 
@@ -92,13 +100,26 @@ def advertised(advertisement: Advertisement) -> AdvertisementData:
     """What bleak gives of an advertisement; bytes that are no advertising data give nothing."""
     uuids: list[str] = []
     name: str | None = None
+    maker_data: dict[int, bytes] = {}
+    service_data: dict[str, bytes] = {}
     for kind, data in advertisement.data.ad_structures:
-        if kind in _UUID_LISTS:
-            pairs = [data[at : at + 2] for at in range(0, len(data) - 1, 2)]
-            uuids += [normalize_uuid_str(bytes(reversed(pair)).hex()) for pair in pairs]
+        if size := _UUID_LISTS.get(kind):
+            starts = range(0, len(data) - size + 1, size)
+            uuids += [_uuid_text(data[at : at + size]) for at in starts]
         elif kind == AdvertisingData.COMPLETE_LOCAL_NAME:
             name = data.decode(errors="replace")
-    return AdvertisementData(name, {}, {}, uuids, None, advertisement.rssi, ())
+        elif kind == AdvertisingData.MANUFACTURER_SPECIFIC_DATA and len(data) >= 2:
+            maker_data[int.from_bytes(data[:2], "little")] = data[2:]
+        elif (size := _SERVICE_DATA.get(kind)) and len(data) >= size:
+            service_data[_uuid_text(data[:size])] = data[size:]
+    return AdvertisementData(name, maker_data, service_data, uuids, None, advertisement.rssi, ())
+
+
+def _uuid_text(data: bytes) -> str:
+    """The UUID as bleak writes it; on the air its last byte comes first."""
+    if len(data) == 2:
+        return normalize_uuid_str(data[::-1].hex())
+    return str(UUID(bytes=data[::-1]))
 
 
 class VirtualClient(BaseBleakClient):
