@@ -25,6 +25,23 @@ SENTENCES = {
     "implausible": "Dit getal kan het apparaat niet echt gemeten hebben.",
     "clock-not-set": "De klok van het apparaat was niet gelijkgezet.",
     "low-battery": "De batterij van het apparaat was bijna leeg.",
+    "device-fault": "Het apparaat meldde een storing.",
+    "device-alert": "Het apparaat gaf een melding.",
+    "sample-too-small": "Er was te weinig bloed.",
+    "strip-misplaced": "De strip zat niet goed in de meter.",
+    "strip-wrong": "De strip past niet bij de meter.",
+    "strip-removed-early": "De strip ging te vroeg uit de meter.",
+    "too-warm": "Het apparaat was te warm.",
+    "too-cold": "Het apparaat was te koud.",
+    "session-stopped": "De sensor was gestopt.",
+    "sensor-wrong": "De sensor past niet bij het apparaat.",
+    "calibration-advised": "Het apparaat raadde een vingerprik aan om bij te stellen.",
+    "calibration-needed": "Het apparaat moest met een vingerprik worden bijgesteld.",
+    "calibration-pending": "Het apparaat was nog bezig met bijstellen.",
+    "below-set-limit": "De waarde was lager dan de grens die op het apparaat is ingesteld.",
+    "above-set-limit": "De waarde was hoger dan de grens die op het apparaat is ingesteld.",
+    "falling-fast": "De waarde daalde sneller dan op het apparaat is ingesteld.",
+    "rising-fast": "De waarde steeg sneller dan op het apparaat is ingesteld.",
 }
 
 ORIGINS = {

@@ -2,7 +2,11 @@
 
 from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
+from gateway.drivers.continuous_glucose import ContinuousGlucose
+from gateway.drivers.glucose_meter import GlucoseMeter
 from gateway.drivers.heart_rate import HeartRate
+from gateway.drivers.mi_scale import MiScale
+from gateway.drivers.nonin_3230 import Nonin3230
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.thermometer import Thermometer
@@ -13,7 +17,11 @@ from gateway.wire.items import Frame
 DRIVERS: tuple[type[Driver], ...] = (
     BloodPressure,
     HeartRate,
+    ContinuousGlucose,
+    GlucoseMeter,
     NoninSerial,
+    MiScale,
+    Nonin3230,
     PulseOximeter,
     Thermometer,
     WeightScale,

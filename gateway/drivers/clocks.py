@@ -6,6 +6,7 @@ clock is local wall time without a zone.
 """
 
 from gateway.drivers.fields import Fields
+from gateway.drivers.later import minutes_later
 from gateway.wire.errors import DecodeError
 
 # Adjust reason (2A2B, last byte): bit 1, set from an external reference.
@@ -58,7 +59,38 @@ class CurrentTime(Clock):
         return [date_time(now.date) + bytes((now.weekday, now.fraction, _EXTERNAL_REFERENCE))]
 
 
+class ContourClock(Clock):
+    """Contour Next One and Plus One (Ascensia): UTC, and how far local time is ahead of it.
+
+    Source: weliem/blessed-android, BluetoothHandler (which adds an hour in winter too; here the offset is
+    the one in force).
+    """
+
+    characteristic = "00001026-0002-11e2-9e96-0800200c9a66"
+    readable = False
+
+    def write(self, now: WallTime) -> list[bytes]:
+        utc = minutes_later(Fields(date_time(now.date)).date_time(), -now.offset_min) or ""
+        parts = [int(utc[:4])] + [int(utc[at : at + 2]) for at in (5, 8, 11, 14, 17)]
+        offset = (now.offset_min & 0xFFFF).to_bytes(2, "little")
+        return [b"\x01" + parts[0].to_bytes(2, "little") + bytes(parts[1:]) + offset]
+
+
+class IsensClock(Clock):
+    """CareSens (i-SENS): only the second of two equal writes counts.
+
+    Source: NightscoutFoundation/xDrip, BluetoothGlucoseMeter and caresens/TimeTx.
+    """
+
+    characteristic = "fff1"
+    readable = False
+
+    def write(self, now: WallTime) -> list[bytes]:
+        return [b"\xc0\x03\x01\x00" + date_time(now.date)] * 2
+
+
 DATE_TIME, CURRENT_TIME = Clock(), CurrentTime()
+CONTOUR_CLOCK, ISENS_CLOCK = ContourClock(), IsensClock()
 
 
 def date_time(date: tuple[int, int, int, int, int, int]) -> bytes:
