@@ -6,7 +6,6 @@ from gateway.drivers.continuous_glucose import ContinuousGlucose
 from gateway.drivers.glucose_meter import GlucoseMeter
 from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.mi_scale import MiScale
-from gateway.drivers.nonin_3230 import Nonin3230
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.thermometer import Thermometer
@@ -16,12 +15,11 @@ from gateway.wire.items import Frame
 
 DRIVERS: tuple[type[Driver], ...] = (
     BloodPressure,
-    HeartRate,
     ContinuousGlucose,
     GlucoseMeter,
-    NoninSerial,
+    HeartRate,
     MiScale,
-    Nonin3230,
+    NoninSerial,
     PulseOximeter,
     Thermometer,
     WeightScale,
