@@ -8,6 +8,7 @@ from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.mi_scale import MiScale
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.pulse_oximeter import PulseOximeter
+from gateway.drivers.taidoc import TaiDoc
 from gateway.drivers.thermometer import Thermometer
 from gateway.drivers.weight_scale import WeightScale
 from gateway.wire.errors import DecodeError
@@ -21,6 +22,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     MiScale,
     NoninSerial,
     PulseOximeter,
+    TaiDoc,
     Thermometer,
     WeightScale,
 )

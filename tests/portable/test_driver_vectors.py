@@ -61,6 +61,10 @@ def test_pulse_oximeter():
     check("pulse-oximeter", "pulse_oximeter")
 
 
+def test_taidoc():
+    check("taidoc", "taidoc")
+
+
 def test_thermometer():
     check("thermometer", "thermometer")
 
@@ -75,6 +79,7 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
         "heart_rate",
         "nonin_serial",
         "pulse_oximeter",
+        "taidoc",
         "thermometer",
         "weight_scale",
     ):

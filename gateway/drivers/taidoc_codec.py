@@ -1,0 +1,134 @@
+"""Understands what TaiDoc meters send: finds their replies, and joins those that make one record.
+
+Source: Glucometer Protocols, TaiDoc TD-42xx. A reply is 51, command, d0 to d3, A5, sum of all before it; the
+commands that we send are the same with A3. What d0 to d3 mean stands in taidoc_records.py.
+"""
+
+from gateway.drivers.base import SENT, Driver, Record
+from gateway.drivers.checksums import sum8
+from gateway.drivers.framing import Cut, Cutter
+from gateway.drivers.last_valid import LastValid
+from gateway.drivers.taidoc_records import STRIP, Content, Live, family
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import Frame
+
+CHARACTERISTIC = "00001524-1212-efde-1523-785feabcd123"
+CHANNELS = ("serial", CHARACTERISTIC)
+START, REPLY, COMMAND = 0x51, 0xA5, 0xA3
+MODEL, TIME, VALUE, SPO2 = 0x24, 0x25, 0x26, 0x49
+_SIZE, _USER_AT = 8, 5
+_MOST_DAMAGE = 8
+
+
+class _Frames(Cutter):
+    """Frames of both directions: a cable may echo what was sent."""
+
+    def size(self, data: bytes) -> int:
+        return _SIZE if data[0] == START else -1
+
+    def fault(self, frame: bytes) -> str:
+        if frame[6] not in (REPLY, COMMAND):
+            return "frame-garbled"
+        return "" if sum8(frame[:7]) == frame[7] else "checksum-wrong"
+
+
+class Codec(Driver):
+    """The hearing half of the driver; alone it decodes records, and what was recorded of a visit.
+
+    A record's frames are the replies with its time and value; before them, where the value cannot be
+    understood without, the model's reply and the request that names the user.
+    """
+
+    def __init__(self) -> None:
+        self._cutter = _Frames()
+        self._stream = LastValid()
+        self._source = CHANNELS[0]
+        self._damage = 0
+        self._model: Frame | None = None
+        self._model_told = False
+        self._request: Frame | None = None
+        self._time: Frame | None = None
+        self._value: Frame | None = None
+
+    def received(self, frame: Frame) -> list[Record]:
+        """The records that these bytes complete, in whatever pieces they come."""
+        if frame.source[:1] == SENT:
+            names_user = frame.data[1:2] in (b"\x25", b"\x26") and frame.data[_USER_AT:6] > b"\0"
+            self._request = frame if names_user else None
+            return []
+        if frame.source not in CHANNELS:
+            return []
+        self._source = frame.source
+        return self._cut(self._cutter.feed(frame.data), frame.offset_ms)
+
+    def finish(self) -> list[Record]:
+        """The last value of an oximeter; and a model that is not known is evidence by itself."""
+        records = self._cut(self._cutter.end(), 0) + self._stream.ended()
+        if self._model and not self._model_told and family(self._number()) is None:
+            self._model_told = True
+            error = DecodeError("model-unknown", "nobody told what a %s measures" % self._name())
+            records.append(Record([self._model], None, None, error))
+        return records
+
+    def _cut(self, cuts: list[Cut], offset_ms: int) -> list[Record]:
+        records = []
+        for cut in cuts:
+            part = Frame(self._source, offset_ms, cut.data)
+            if cut.code:
+                records += self._damaged(part)
+            elif cut.data[6] == REPLY:
+                records += self._answered(part)
+        return records
+
+    def _damaged(self, part: Frame) -> list[Record]:
+        """Evidence, as far as it is not too much, with the error that it has when it stands alone."""
+        self._damage += 1
+        if self._damage > _MOST_DAMAGE:
+            return []
+        alone = _Frames()
+        return [Record([part], None, None, (alone.feed(part.data) + alone.end())[0].error())]
+
+    def _answered(self, reply: Frame) -> list[Record]:
+        """What a reply gives when nobody asks for it: a record as far as it is told."""
+        command = reply.data[1]
+        if command == MODEL:
+            self._model, self._model_told = reply, False
+        elif command == TIME:
+            self._time = reply
+        elif command == VALUE:
+            self._value = reply
+            return self._record()
+        elif command == SPO2:
+            return self._shown(reply)
+        return []
+
+    def _number(self) -> int | None:
+        """The model as four decimal digits, 0x4277; None when it was not told."""
+        return int.from_bytes(self._model.data[2:4], "little") if self._model else None
+
+    def _name(self) -> str:
+        return "TD-%04x" % (self._number() or 0)
+
+    def _record(self) -> list[Record]:
+        """What time and value say together; nothing where nothing was measured."""
+        time, value = self._time, self._value
+        self._time = self._value = None
+        assert value is not None
+        frames = [frame for frame in (self._request, time, value) if frame]
+        if self._model and family(self._number()) != STRIP:
+            frames.insert(0, self._model)
+            self._model_told = True
+        user = self._request.data[_USER_AT] if self._request else 0
+        try:
+            content = Content(self._number(), user, time.data[2:6] if time else None, value.data[2:6])
+        except DecodeError as error:
+            return [Record(frames, None, None, error)]
+        self._damage = 0
+        return [Record(frames, content.reading, content.key)] if content.reading else []
+
+    def _shown(self, reply: Frame) -> list[Record]:
+        """What an oximeter shows just now."""
+        live = Live(reply.data[2:6])
+        if live.reading is None:
+            return self._stream.ended()
+        return self._stream.valid(Record([reply], live.reading, live.key), reply.offset_ms)
