@@ -97,7 +97,7 @@ class _Daemon:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
-        log.info("replayed", frames=self._hub.replay())
+        log.info("replayed", frames=self._hub.visits.replay())
         self._uplink.start()
         tasks = [asyncio.create_task(work) for work in (self._keep_ticking(), *self._listeners())]
         notify("READY=1")
@@ -170,7 +170,9 @@ class _Daemon:
     def _serial_port(self, number: int) -> SerialPort:
         entry = self._config.serial[number]
         driver, device = _driver(entry.driver), serial_device(entry, self._outbox)
-        return SerialPort(entry.port, driver, device, self._hub, allowed=lambda: self._hub.may_visit(driver))
+        return SerialPort(
+            entry.port, driver, device, self._hub.visits, allowed=lambda: self._hub.may_visit(driver)
+        )
 
     async def _listen(self) -> None:
         """The radio, and beside it on BlueZ our own pairing agent: without one no device can bond."""
@@ -182,7 +184,7 @@ class _Daemon:
             devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity, entry.consents()))
         self._radio = radio = Radio(
             devices,
-            self._hub,
+            self._hub.visits,
             self._clock.wall,
             self._backend,
             lambda device: self._hub.may_visit(device.driver),

@@ -53,7 +53,7 @@ class House:
         adapter = VirtualAdapter(port.port, self._directory / f"bonds-{number}.json")
         radio = Radio(
             [BluetoothDevice(address, BloodPressure, address)],
-            gateway.hub,
+            gateway.hub.visits,
             gateway.clock.wall,
             adapter.backend(),
             lambda _: allowed(),

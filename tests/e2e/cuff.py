@@ -93,13 +93,13 @@ class Cuff:
         if self.offers_clock:
             mono_ms = gateway.clock.mono_ms()
             visit.clock = DeviceClock(self.clock().isoformat(timespec="seconds"), mono_ms, written=False)
-        gateway.hub.opened(visit)
+        gateway.hub.visits.opened(visit)
         for record in list(self.memory):
-            gateway.hub.received(visit, "2a35", record.data)
+            gateway.hub.visits.received(visit, "2a35", record.data)
             if not self.keeps_memory:
                 self.memory.remove(record)
         self._be_set(visit, gateway)
-        gateway.hub.closed(visit)
+        gateway.hub.visits.closed(visit)
 
     def _be_set(self, visit: Visit, gateway: Gateway) -> None:
         """As the radio does it: only when the hub knows the time, and after the records."""

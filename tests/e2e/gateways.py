@@ -104,7 +104,7 @@ class Gateway:
         send = self._wire.sender(self.name)
         dialogue = Dialogue(self.name, self.outbox, signer, self.state_key, now, send)
         self.hub = Hub(self.outbox, sealer, dialogue, self.clock, lambda: Signer.renew(self.directory))
-        self.hub.replay()
+        self.hub.visits.replay()
 
     def stop(self) -> None:
         self.offline()

@@ -159,11 +159,11 @@ def person(village, url: str) -> Person:
 def visit(hub, device: Device, driver, source: str, *frames: bytes) -> None:
     clock = DeviceClock(DEVICE_TIME, hub.clock.mono_ms(), written=False) if source == "2a35" else None
     there = Visit(device, driver, clock, battery=71)
-    hub.hub.opened(there)
+    hub.hub.visits.opened(there)
     with suppress(OutboxError):  # not stored: the radio hangs up
         for data in frames:
-            hub.hub.received(there, source, data)
-    hub.hub.closed(there)
+            hub.hub.visits.received(there, source, data)
+    hub.hub.visits.closed(there)
 
 
 def _disk_full(*_: object, **__: object) -> None:

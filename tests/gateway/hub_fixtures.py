@@ -241,14 +241,14 @@ class House:
         kind = driver_named(driver)
         assert kind is not None
         visit = Visit(device, kind, clock, number=secrets.token_bytes(8))
-        self.hub.opened(visit)
+        self.hub.visits.opened(visit)
         answers = []
         for data in frames:
             self.later(0.1)
-            sends = self.hub.received(visit, source, data)
+            sends = self.hub.visits.received(visit, source, data)
             answers.append(b"".join(frame.data for frame in sends) if sends else None)
         if close:
-            self.hub.closed(visit)
+            self.hub.visits.closed(visit)
         return answers
 
 

@@ -73,12 +73,12 @@ def readings(house: House) -> list[ReadingItem]:
 
 def begin(house: House) -> tuple[Visit, list[bytes]]:
     visit = Visit(PORT, Asked, number=secrets.token_bytes(8))
-    house.hub.opened(visit)
-    return visit, [frame.data for frame in house.hub.begun(visit)]
+    house.hub.visits.opened(visit)
+    return visit, [frame.data for frame in house.hub.visits.begun(visit)]
 
 
 def say(house: House, visit: Visit, *words: bytes) -> list[bytes]:
-    sends = [frame for word in words for frame in house.hub.received(visit, "serial", word)]
+    sends = [frame for word in words for frame in house.hub.visits.received(visit, "serial", word)]
     assert all(frame.source == "serial" for frame in sends)
     return [frame.data for frame in sends]
 
@@ -90,14 +90,14 @@ def test_the_hub_asks_first_and_answers_what_is_durable(house):
     assert visit.understood
     assert say(house, visit, b"all 7") == []
     assert visit.patience_s is None
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     assert [item.reading.record or item.reading.values[0].digits for item in readings(house)] == [70, 71]
 
 
 def test_the_next_visit_knows_how_far_this_one_came(house):
     visit, _ = begin(house)
     say(house, visit, b"value 70", b"all 7")
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     house.restart()
     assert begin(house)[1] == [b"since7"]
 
@@ -105,7 +105,7 @@ def test_the_next_visit_knows_how_far_this_one_came(house):
 def test_a_transfer_that_broke_off_is_asked_for_again(house):
     visit, _ = begin(house)
     say(house, visit, b"value 70")
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     assert begin(house)[1] == [b"?"]
 
 
@@ -130,7 +130,7 @@ def test_a_bridge_that_lost_readings_makes_the_hub_read_all_memories_again(tmp_p
         say(house, visit, *(b"value %03000d" % (number + one) for one in range(20)))
         house.settle()
     say(house, visit, b"all 7")
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     assert begin(house)[1] == [b"since7"]
     house.bridge.held[house.signer.kid].clear()
     house.hear()
@@ -140,14 +140,14 @@ def test_a_bridge_that_lost_readings_makes_the_hub_read_all_memories_again(tmp_p
 
 def test_a_silent_device_is_asked_again(house):
     visit, _ = begin(house)
-    assert [frame.data for frame in house.hub.silent(visit)] == [b"?"]
+    assert [frame.data for frame in house.hub.visits.silent(visit)] == [b"?"]
 
 
 def test_a_meter_on_a_cable_is_known_by_its_own_serial(house):
     """Another meter on the same cable is another device; readings before it said so are of the port."""
     visit, _ = begin(house)
     say(house, visit, b"value 70", b"serial A1 B", b"clock 2026-11-22T10:00:00", b"value 71")
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     first, second = readings(house)
     assert first.device.identity == PORT.identity
     assert (second.device.identity, second.device.serial) == (told_identity("asked", "A1 B"), "A1 B")
@@ -158,7 +158,7 @@ def test_a_meter_on_a_cable_is_known_by_its_own_serial(house):
 def test_a_serial_on_the_radio_changes_no_identity(house):
     """There the bond says who it is."""
     visit = Visit(Device("bluetooth-1"), Asked, bonded=True, number=secrets.token_bytes(8))
-    house.hub.opened(visit)
+    house.hub.visits.opened(visit)
     say(house, visit, b"serial A1", b"value 71")
     assert [item.device.identity for item in readings(house)] == ["bluetooth-1"]
 
@@ -170,13 +170,13 @@ def test_a_secret_is_made_once_for_each_device(house):
     begin(house)
     assert house.outbox.setting(SECRET + PORT.identity) == made
     other = Visit(Device("port-other"), Asked, number=secrets.token_bytes(8))
-    house.hub.opened(other)
-    house.hub.begun(other)
+    house.hub.visits.opened(other)
+    house.hub.visits.begun(other)
     assert house.outbox.setting(SECRET + "port-other") not in (None, made)
 
 
 def test_a_cable_that_nobody_answers_on_was_no_visit(house, capsys):
     visit, _ = begin(house)
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     assert "visit-opened" not in capsys.readouterr().out
     assert readings(house) == []

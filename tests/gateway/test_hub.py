@@ -99,7 +99,7 @@ def test_bytes_are_captured_before_the_driver_sees_them(house, monkeypatch):
     assert record_bytes() in seen[0][0][0]
     monkeypatch.undo()
     house.restart()
-    assert house.hub.replay() == 1
+    assert house.hub.visits.replay() == 1
     assert [item.reading.json()["values"][0]["value"] for item in readings(house)] == ["120"]
 
 
@@ -143,15 +143,15 @@ def test_a_damaged_packet_of_a_stream_takes_only_itself(house):
 
 def test_two_devices_at_the_same_time_do_not_mix(house):
     cuff, oximeter = Visit(CUFF, blood_pressure.BloodPressure), Visit(OXIMETER, nonin_serial.NoninSerial)
-    house.hub.opened(cuff)
-    house.hub.opened(oximeter)
+    house.hub.visits.opened(cuff)
+    house.hub.visits.opened(oximeter)
     packet = spot_packet(74, 96)
-    house.hub.received(oximeter, "serial", packet[:6])
-    house.hub.received(cuff, "2a35", record_bytes())
-    (answer,) = house.hub.received(oximeter, "serial", packet[6:])
+    house.hub.visits.received(oximeter, "serial", packet[:6])
+    house.hub.visits.received(cuff, "2a35", record_bytes())
+    (answer,) = house.hub.visits.received(oximeter, "serial", packet[6:])
     assert (answer.source, answer.data) == ("serial", ACK)
-    house.hub.closed(cuff)
-    house.hub.closed(oximeter)
+    house.hub.visits.closed(cuff)
+    house.hub.visits.closed(oximeter)
     assert sorted((item.driver, item.device.identity) for item in readings(house)) == [
         ("blood-pressure", CUFF.identity),
         ("nonin-serial", OXIMETER.identity),
@@ -226,7 +226,7 @@ def test_while_a_join_waits_its_frame_stays_captured(house):
 def test_a_cut_in_the_middle_of_a_join_gives_the_same_reading_after_the_restart(house):
     house.visit("joining", CUFF, "2a9d", (b"\x41", b"\x42", b"\x43"), close=False)
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     assert weights(house) == ["65", "67"]
     assert house.outbox.counts()["captured"] == 0
 
@@ -234,8 +234,8 @@ def test_a_cut_in_the_middle_of_a_join_gives_the_same_reading_after_the_restart(
 @pytest.mark.usefixtures("joining")
 def test_a_join_that_hears_nothing_for_half_a_minute_closes_and_the_visit_goes_on(house):
     visit = Visit(CUFF, Joining)
-    house.hub.opened(visit)
-    house.hub.received(visit, "2a9d", b"\x41")
+    house.hub.visits.opened(visit)
+    house.hub.visits.received(visit, "2a9d", b"\x41")
     house.later(29)
     house.hub.tick()
     assert house.outbox.counts()["captured"] == 1
@@ -244,8 +244,8 @@ def test_a_join_that_hears_nothing_for_half_a_minute_closes_and_the_visit_goes_o
     assert weights(house) == ["65"]
     assert house.outbox.counts()["captured"] == 0
     for data in (b"\x42", b"\x43"):
-        house.hub.received(visit, "2a9d", data)
-    house.hub.closed(visit)
+        house.hub.visits.received(visit, "2a9d", data)
+    house.hub.visits.closed(visit)
     assert weights(house) == ["65", "66"]
 
 
@@ -269,7 +269,7 @@ def test_a_scale_that_is_cut_between_two_packets_gives_one_composition_after_the
     house.sealer.seal = _nothing_sealed
     house.visit("weight-scale", CUFF, "2a9c", [bytes.fromhex(p) for p in packets[:cut_after]], close=False)
     house.restart()
-    assert house.hub.replay() == cut_after
+    assert house.hub.visits.replay() == cut_after
     (item,) = readings(house)
     assert [frame.data.hex() for frame in item.frames] == (packets[1:] if cut_after == 3 else packets[:1])
     assert item.reading.final == (cut_after == 3)
@@ -289,12 +289,12 @@ def temperatures(house):
 
 def test_what_was_read_stands_in_the_evidence_of_every_record(house):
     visit = Visit(THERMOMETER, thermometer.Thermometer)
-    house.hub.opened(visit)
-    assert house.hub.received(visit, "2a1d", EAR) == []
+    house.hub.visits.opened(visit)
+    assert house.hub.visits.received(visit, "2a1d", EAR) == []
     assert house.outbox.counts()["captured"] == 0, "it is no record"
     for data in (WARM, WARMER, WARM[:2]):
-        house.hub.received(visit, "2a1c", data)
-    house.hub.closed(visit)
+        house.hub.visits.received(visit, "2a1c", data)
+    house.hub.visits.closed(visit)
     assert [item.reading.context for item in readings(house)[:2]] == [[("location", "ear")]] * 2
     assert [[frame.data for frame in item.frames] for item in readings(house)] == [
         [EAR, WARM],
@@ -307,25 +307,25 @@ def test_what_was_read_stands_in_the_evidence_of_every_record(house):
 def test_what_was_read_survives_a_cut_before_the_record_was_sealed(house):
     house.sealer.seal = _nothing_sealed
     visit = Visit(THERMOMETER, thermometer.Thermometer)
-    house.hub.opened(visit)
+    house.hub.visits.opened(visit)
     for source, data in (("2a1d", EAR), ("2a1c", WARM), ("2a1c", WARMER)):
-        house.hub.received(visit, source, data)
+        house.hub.visits.received(visit, source, data)
     captures = [captured.capture.wire() for captured in house.outbox.captured()]
     house.restart()
-    assert house.hub.replay() == 2
+    assert house.hub.visits.replay() == 2
     assert temperatures(house) == [("36.5", [("location", "ear")]), ("36.6", [("location", "ear")])]
     assert [item.capture.wire() for item in readings(house)] == captures
 
 
 def test_of_a_stream_of_notifications_only_the_chosen_ones_are_stored(house):
     visit = Visit(THERMOMETER, heart_rate.HeartRate)
-    house.hub.opened(visit)
-    house.hub.received(visit, "2a38", b"\x01")
+    house.hub.visits.opened(visit)
+    house.hub.visits.received(visit, "2a38", b"\x01")
     for rate in range(60, 130):
-        house.hub.received(visit, "2a37", bytes([6, rate]))
+        house.hub.visits.received(visit, "2a37", bytes([6, rate]))
         house.later(1)
     assert [[frame.data for frame in item.frames] for item in readings(house)] == [[b"\x01", b"\x06\x77"]]
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     assert [item.frames[1].data for item in readings(house)] == [b"\x06\x77", b"\x06\x81"]
     assert house.outbox.counts()["captured"] == 0
 
@@ -362,7 +362,7 @@ def test_a_replay_gives_the_same_measurement_keys(tmp_path):
     cut.sealer.seal = _nothing_sealed
     cut.cuff(record_bytes(), record_bytes(131, 1), SHORT_RECORD, FAILED_RECORD)
     cut.restart()
-    assert cut.hub.replay() == 3, "the failed measurement was released in its visit"
+    assert cut.hub.visits.replay() == 3, "the failed measurement was released in its visit"
     assert keys(cut) == keys(whole)
     assert len(keys(cut)) == 2
     assert cut.outbox.counts()["captured"] == 0
@@ -374,12 +374,12 @@ def test_a_live_reading_keeps_its_key_over_a_restart(house):
     """Neither number nor time: the capture itself is in the key, so a replay must not capture again."""
     live = bytes([0x04]) + record_bytes()[1:7] + record_bytes()[14:]
     visit = Visit(CUFF, blood_pressure.BloodPressure)
-    house.hub.opened(visit)
+    house.hub.visits.opened(visit)
     house.sealer.seal = _nothing_sealed
-    house.hub.received(visit, "2a35", live)
+    house.hub.visits.received(visit, "2a35", live)
     (captured,) = house.outbox.captured()
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     (item,) = readings(house)
     assert item.capture.wire() == captured.capture.wire()
 
@@ -388,7 +388,7 @@ def test_a_stream_record_survives_a_cut_before_it_was_sealed(house):
     house.sealer.seal = _nothing_sealed
     house.oximeter(spot_packet(74, 96))
     house.restart()
-    assert house.hub.replay() == 1
+    assert house.hub.visits.replay() == 1
     assert [item.reading.json()["values"][0]["value"] for item in readings(house)] == ["96"]
 
 
@@ -397,7 +397,7 @@ def test_frames_of_a_driver_that_is_gone_are_sealed_undecoded(house, monkeypatch
     house.cuff(record_bytes())
     monkeypatch.setattr("gateway.drivers.DRIVERS", ())
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     (item,) = readings(house)
     assert (item.reading, item.error) == (None, "driver-unknown")
 
@@ -457,7 +457,7 @@ def test_no_fault_of_the_store_ends_the_hub(house, monkeypatch, step):
     house.hub.tick()
     monkeypatch.undo()
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     assert len(readings(house)) == 2
 
 
@@ -502,14 +502,14 @@ def test_status_tells_devices_and_counts_without_a_name(house):
 
 
 def test_status_tells_bonds_and_how_it_stands_with_the_radio(house):
-    house.hub._health = Health(
+    house.hub._health = house.hub.visits._health = Health(
         house.outbox, house.sealer, house.clock, ["never-came", CUFF.identity], lambda: {"radio-faults": 3}
     )
     visit = Visit(CUFF, blood_pressure.BloodPressure, bonded=False)
-    house.hub.opened(visit)
+    house.hub.visits.opened(visit)
     visit.bonded = True  # paired in the visit
     house.later(5)
-    house.hub.closed(visit)
+    house.hub.visits.closed(visit)
     (status,) = said(house, Status)
     assert [(one.identity, one.bonded, one.last_seen_ms) for one in status.devices] == [
         ("never-came", None, None),
@@ -603,7 +603,7 @@ def test_a_key_that_waits_for_the_bridge_still_waits_after_a_restart(house):
     house.hear(keys=[KeyState(house.signer.kid, 99, bytes(32), [], 0)])
     waiting = house.sealer.signer.kid
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     house.cuff(record_bytes(131, 1))
     assert house.sealer.signer.kid == waiting
     assert house.outbox.head(waiting) is None

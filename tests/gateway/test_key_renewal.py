@@ -53,7 +53,7 @@ def test_a_power_cut_between_giving_up_and_the_new_key(house):
         house.hear(keys=ahead(house))
     house.restart()
     assert house.signer.kid == old
-    house.hub.replay()
+    house.hub.visits.replay()
     house.hub.tick()
     assert_speaks_again(house, old)
 

@@ -62,7 +62,7 @@ async def test_the_radio_hangs_up_at_the_first_frame_that_is_not_stored(house, m
     meter = EndlessMemory()
     device = BluetoothDevice(CUFF.address, blood_pressure.BloodPressure, CUFF.identity)
     time = HubTime(lambda: None, house.clock.mono_ms)
-    visit = RadioVisit(meter, device, house.hub, Limits(), time, lambda _: False)
+    visit = RadioVisit(meter, device, house.hub.visits, Limits(), time, lambda _: False)
     with pytest.raises(RadioError, match="frame-not-stored"):
         await visit.run()
     meter.task.cancel()
@@ -130,12 +130,12 @@ def test_a_damaged_capture_is_kept_aside_and_told(house):
     rotten = bytes([body[0]]) + b"\0" + body[2:]
     store.execute("UPDATE captured SET body = ? WHERE n = 1", (rotten,))
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     (aside,) = house.folder.glob("*.damaged-captures")
     assert rotten.hex() in aside.read_text()
     assert aside.stat().st_mode & 0o777 == 0o600
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     assert [item.reading.json()["values"][0]["value"] for item in said(house, ReadingItem)] == ["131"]
     assert [(item.device, item.count, item.reason) for item in said(house, Lost)] == [
         ("unknown", 1, "unreadable")
@@ -149,8 +149,8 @@ def test_a_damaged_capture_that_cannot_be_moved_now_is_moved_at_the_next_start(h
     house.outbox._store.connection.execute("UPDATE captured SET body = x'00'")
     house.restart()
     monkeypatch.setattr(house.outbox._store, "run", _disk_full)
-    house.hub.replay()
+    house.hub.visits.replay()
     monkeypatch.undo()
     house.restart()
-    house.hub.replay()
+    house.hub.visits.replay()
     assert [item.count for item in said(house, Lost)] == [1]
