@@ -6,6 +6,7 @@ from gateway.drivers.continuous_glucose import ContinuousGlucose
 from gateway.drivers.glucose_meter import GlucoseMeter
 from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.mi_scale import MiScale
+from gateway.drivers.nonin_3230 import Nonin3230
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.taidoc import TaiDoc
@@ -20,6 +21,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     GlucoseMeter,
     HeartRate,
     MiScale,
+    Nonin3230,
     NoninSerial,
     PulseOximeter,
     TaiDoc,

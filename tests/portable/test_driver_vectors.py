@@ -49,6 +49,10 @@ def test_blood_pressure():
     check("blood-pressure", "blood_pressure")
 
 
+def test_nonin_3230():
+    check("nonin-3230", "nonin_3230")
+
+
 def test_nonin_serial():
     check("nonin-serial", "nonin_serial")
 
@@ -77,6 +81,7 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
         "blood_pressure",
         "heart_rate",
+        "nonin_3230",
         "nonin_serial",
         "pulse_oximeter",
         "taidoc",
