@@ -74,9 +74,9 @@ class Cutter:
                 size = -1
             if 0 < size <= len(front):
                 found, taken = self._frame(front[:size])
-            elif size < 0 or len(front) == self.most:
-                found, taken = self._pass(front[: max(-size, 1)], _GARBLED), max(-size, 1)
-            elif ended:
+            elif size < 0:
+                found, taken = self._pass(front[:-size], _GARBLED), -size
+            elif ended or len(front) == self.most:  # its end does not come
                 found, taken = self._pass(front[:1], _SHORT), 1
             else:
                 break

@@ -58,10 +58,9 @@ def test_a_driver_hears_a_radio_or_a_cable(driver: type[Driver]):
         re.fullmatch(r"[0-9a-f]{4}|[0-9a-f-]{36}", uuid)
         for uuid in driver.services + driver.subscribe + driver.reads
     )
-    if driver.serial:
-        baud, bits, parity, stops = driver.serial
-        assert (baud in {9600, 19200, 38400, 115200}, bits, parity, stops) == (True, 8, parity, 1)
-        assert parity in "NOE"
+    for baud, bits, parity, stops in (driver.serial, *driver.serial_others) if driver.serial else ():
+        assert baud in {2400, 9600, 19200, 38400, 115200}
+        assert (bits, parity, stops) in {(8, "N", 1), (8, "O", 1), (8, "E", 1), (7, "E", 1)}
 
 
 def test_a_driver_without_code_hears_nothing():

@@ -77,8 +77,13 @@ def test_weight_scale():
     check("weight-scale", "weight_scale")
 
 
+def test_ascii_scale():
+    check("ascii-scale", "ascii_scale")
+
+
 def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
+        "ascii_scale",
         "blood_pressure",
         "heart_rate",
         "nonin_3230",

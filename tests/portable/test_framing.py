@@ -100,8 +100,8 @@ def test_bytes_that_no_text_holds_break_a_line():
 
 def test_a_line_without_end_does_not_fill_the_store():
     found = cuts(Lines(), b"x" * 300 + b"\none\n")
-    garbled = "frame-garbled"
-    assert [(len(data), code) for data, code in found] == [(128, garbled), (45, garbled), (128, ""), (4, "")]
+    short = "frame-short"
+    assert [(len(data), code) for data, code in found] == [(128, short), (45, short), (128, ""), (4, "")]
 
 
 def test_packets_by_their_sync_bit():
