@@ -1,14 +1,15 @@
 """Scales of the Bluetooth Weight Scale Profile (A&D UC-352BLE, Beurer BF720 and BF105, Sanitas SBF72).
 
 Source: Weight Scale Service 1.0 (0x181D): 2A9D; Body Composition Service 1.0 (0x181B): 2A9C, which may take
-two packets. The scale's user list (2A9F) is not touched: nobody is registered, changed or deleted. Its
-features (2A9E, 2A9B) tell how finely it measures, which changes no number.
+two packets. Of the scale's user list (2A9F) only consent is given (user_control.py): nobody is registered,
+changed or deleted. Its features (2A9E, 2A9B) tell how finely it measures, which changes no number.
 """
 
-from gateway.drivers.base import Driver, Record
+from gateway.drivers.base import Driver, Known, Record
 from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
 from gateway.drivers.fields import DeviceTime, between
 from gateway.drivers.scale_packets import COMPOSITION, WEIGHT, Packet
+from gateway.drivers.user_control import ANSWER_S, CONTROL_POINT, MAY_SEND, MEASUREMENTS_S, Consents
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey
@@ -23,18 +24,22 @@ class WeightScale(Driver):
     """One visit of a scale: weights, and compositions of one packet or two."""
 
     name = "weight-scale"
-    services = ("181d", "181b")
-    subscribe = (WEIGHT, COMPOSITION)
+    services = ("181d", "181b", "181c")
+    subscribe = (WEIGHT, COMPOSITION, CONTROL_POINT)
     clocks = (CURRENT_TIME, DATE_TIME)
     repeats_within_s = 10  # stepping off and on again takes longer
     joins = True
+    may_send = MAY_SEND
 
     def __init__(self) -> None:
+        self._consents: Consents | None = None
         self._first: Packet | None = None  # waits for its second packet
         self._second = b""  # of the last measurement that was joined
 
     def received(self, frame: Frame) -> list[Record]:
         """One record for a weight, one for a composition as soon as it is whole."""
+        if frame.source == CONTROL_POINT:
+            self._answered(frame.data)
         if frame.source not in (WEIGHT, COMPOSITION):
             return []
         try:
@@ -42,6 +47,33 @@ class WeightScale(Driver):
         except DecodeError as error:
             return [Record([frame], None, None, error)]
         return [_record([packet])] if frame.source == WEIGHT else self._composed(packet)
+
+    def start(self, known: Known) -> None:
+        """Where people gave consent at the scale, it tells nothing before it has their codes."""
+        if known.users:
+            self._consents = Consents(known.users, known.mark)
+            self._ask_next()
+
+    def silent(self) -> list[Record]:
+        """That user's measurements are over, or the scale does not answer: the next one's turn."""
+        self._ask_next()
+        return []
+
+    def _ask_next(self) -> None:
+        consent = self._consents.next() if self._consents else None
+        if consent is not None:
+            self.send(CONTROL_POINT, consent)
+        self.patience_s = None if consent is None else ANSWER_S
+
+    def _answered(self, data: bytes) -> None:
+        taken = self._consents.answered(data) if self._consents else None
+        if taken is None or self._consents is None:
+            return
+        self.mark = self._consents.refused
+        if taken:
+            self.patience_s = MEASUREMENTS_S
+        else:
+            self._ask_next()
 
     def finish(self) -> list[Record]:
         """A first packet whose second never came, as far as it goes."""

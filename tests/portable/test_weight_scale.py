@@ -3,6 +3,8 @@
 from device_bytes import date_time, le
 
 from gateway.drivers import decode_record
+from gateway.drivers.base import Known
+from gateway.drivers.weight_scale import WeightScale
 from gateway.wire.items import Frame
 
 TIME = date_time(2026, 3, 4, 7, 15, 0)
@@ -271,3 +273,74 @@ def test_features_user_list_and_other_characteristics_give_nothing():
         ("2a35", weight()),
     ):
         assert records((source, data)) == []
+
+
+# --- consent of the people of a scale ---
+
+
+def conversation(users, mark=None):
+    driver = WeightScale()
+    driver.start(Known(mark, users=users))
+    return driver
+
+
+def sent(driver):
+    return [(frame.source, frame.data.hex()) for frame in driver.take_sends()]
+
+
+def response(driver, value):
+    assert driver.received(Frame("2a9f", 0, bytes([0x20, 2, value]))) == []
+    return sent(driver)
+
+
+def test_each_user_is_asked_for_in_turn_and_nobody_stays_active():
+    driver = conversation(((1, 123), (2, 4567)))
+    assert sent(driver) == [("2a9f", "02017b00")]
+    assert driver.patience_s == 5
+    assert response(driver, 1) == []
+    (weight,) = driver.received(Frame("2a9d", 0, bytes.fromhex("04d43101")))
+    assert weight.reading.user == 1
+    assert driver.silent() == []
+    assert sent(driver) == [("2a9f", "0202d711")]
+    assert response(driver, 1) == []
+    driver.silent()
+    assert sent(driver) == [("2a9f", "02000000")]
+    assert response(driver, 5) == []
+    assert (driver.patience_s, driver.mark) == (None, b"")
+
+
+def test_a_code_that_was_refused_is_not_tried_again():
+    driver = conversation(((1, 123), (2, 4567)))
+    sent(driver)
+    assert response(driver, 5) == [("2a9f", "0202d711")]
+    assert driver.mark == bytes.fromhex("017b00")
+    assert sent(conversation(((1, 123), (2, 4567)), driver.mark)) == [("2a9f", "0202d711")]
+    assert sent(conversation(((1, 123),), driver.mark)) == []
+    assert sent(conversation(((1, 124),), driver.mark)) == [("2a9f", "02017c00")], (
+        "another code is another try"
+    )
+
+
+def test_a_scale_that_cannot_answer_now_is_asked_at_the_next_visit():
+    driver = conversation(((1, 123),))
+    sent(driver)
+    assert response(driver, 4) == [("2a9f", "02000000")]
+    assert driver.mark == b""
+
+
+def test_a_silent_scale_is_left():
+    driver = conversation(((1, 123),))
+    driver.silent()
+    driver.silent()
+    assert [data for _, data in sent(driver)] == ["02017b00", "02000000"]
+    assert driver.patience_s is None
+
+
+def test_other_words_of_the_user_list_mean_nothing():
+    driver = conversation(((1, 123),))
+    sent(driver)
+    for data in ("", "20", "2002", "200101", "210201", "200402"):
+        assert driver.received(Frame("2a9f", 0, bytes.fromhex(data))) == []
+        assert sent(driver) == []
+    assert response(WeightScale(), 1) == []
+    assert sent(conversation(())) == []
