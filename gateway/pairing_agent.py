@@ -1,31 +1,38 @@
 """The pairing agent: what BlueZ asks when a device wants to pair, answered only while pairing is open.
 
 bleak registers no org.bluez.Agent1, and without one every pairing fails. Ours says no to every device but
-the one for which a person has opened pairing; codes that a device shows are asked through a voice (page or
-command line). It registers again when bluetoothd comes back, and never ends the daemon when D-Bus is gone.
+the one for which a person has opened pairing, and to everyone on the bus who is not BlueZ. Codes are asked
+and shown through a voice (page or command line) while there is one; without, the hub has neither keys nor
+display and only Just Works is possible. It registers again when bluetoothd comes back, and never ends the
+daemon when D-Bus is gone.
 
 No `from __future__ import annotations` in here: dbus-fast reads the D-Bus types from the annotations.
 """
 
 import asyncio
-from typing import Any, Protocol, Self
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol, Self, TypeVar
 
 import structlog
 from dbus_fast import DBusError, Message, MessageType
-from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusObjectPath, DBusStr, DBusUInt16, DBusUInt32
-from dbus_fast.constants import BusType
 from dbus_fast.service import ServiceInterface, dbus_method
 
+from gateway.bluez import Bluez, BluezError, address_of, owner_of
 from gateway.pairing import PairingWindow
 from gateway.wire.errors import MeethubError
 
 PATH = "/nl/meethub/agent"
-BLUEZ, MANAGER_PATH, MANAGER = "org.bluez", "/org/bluez", "org.bluez.AgentManager1"
+INTERFACE = "org.bluez.Agent1"
+MANAGER_PATH, MANAGER = "/org/bluez", "org.bluez.AgentManager1"
+SILENT, SPEAKING = "NoInputNoOutput", "KeyboardDisplay"
 RETRY_S = 5.0
-BUS_S = 10.0
 ANSWER_S = 60.0
+REGISTERED_S = 15.0
+_REJECTED, _CANCELED = "org.bluez.Error.Rejected", "org.bluez.Error.Canceled"
 log = structlog.get_logger()
+_Answer = TypeVar("_Answer")
 
 
 class AgentError(MeethubError):
@@ -33,7 +40,10 @@ class AgentError(MeethubError):
 
 
 class Voice(Protocol):
-    """A person who can read a code from a device or compare one, by way of a page or a terminal."""
+    """A person who can read a code from a device or compare one, by way of a page or a terminal.
+
+    A question that BlueZ gives up is cancelled.
+    """
 
     async def passkey(self, address: str) -> int | None:
         """The six digits that the device shows; None when nobody answers."""
@@ -45,48 +55,59 @@ class Voice(Protocol):
         """The number to type on the device."""
 
 
-def address_of(path: str) -> str:
-    """The address in a BlueZ object path such as /org/bluez/hci0/dev_AA_BB_CC_DD_EE_FF; "" for another."""
-    _, mark, rest = path.rpartition("/dev_")
-    return rest.split("/")[0].replace("_", ":").upper() if mark else ""
-
-
 class Agent(ServiceInterface):
     """org.bluez.Agent1. Without a voice it has no input and no output: Just Works only."""
 
-    def __init__(self, window: PairingWindow, voice: Voice | None) -> None:
-        super().__init__("org.bluez.Agent1")
+    def __init__(self, window: PairingWindow) -> None:
+        super().__init__(INTERFACE)
+        self.voice: Voice | None = None
         self._window = window
-        self._voice = voice
+        self._question: asyncio.Task[Any] | None = None
 
     def _admit(self, path: str) -> str:
         """The device's address; org.bluez.Error.Rejected unless pairing is open for it."""
         address = address_of(path)
         if not address or not self._window.is_open(address):
             log.warning("pairing-rejected")
-            raise DBusError("org.bluez.Error.Rejected", "pairing is not open for this device")
+            raise DBusError(_REJECTED, "pairing is not open for this device")
         return address
 
     def _asked(self, path: str) -> tuple[str, Voice]:
         address = self._admit(path)
-        if self._voice is None:
-            raise DBusError("org.bluez.Error.Rejected", "nobody can be asked")
-        return address, self._voice
+        if self.voice is None:
+            raise DBusError(_REJECTED, "nobody can be asked")
+        return address, self.voice
+
+    async def _answer(self, path: str, question: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """What the person says, within a minute, and only if pairing is still open by then."""
+        self.give_up()
+        task: asyncio.Task[_Answer] = asyncio.ensure_future(question)
+        self._question = task
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = await task
+        except (TimeoutError, asyncio.CancelledError):
+            raise DBusError(_CANCELED, "no answer") from None
+        self._admit(path)
+        return answer
 
     async def _code(self, path: str) -> int:
         address, voice = self._asked(path)
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                passkey = await voice.passkey(address)
-        except TimeoutError:
-            passkey = None
+        passkey = await self._answer(path, voice.passkey(address))
         if passkey is None:
-            raise DBusError("org.bluez.Error.Canceled", "no answer")
+            raise DBusError(_CANCELED, "no answer")
         return passkey
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer to the last question any more."""
+        question, self._question = self._question, None
+        if question is not None:
+            question.cancel()
 
     @dbus_method(name="Release")
     def release(self) -> None:
         """BlueZ does not need us any more."""
+        self.give_up()
 
     @dbus_method(name="RequestPinCode")
     async def request_pin_code(self, device: DBusObjectPath) -> DBusStr:
@@ -103,20 +124,17 @@ class Agent(ServiceInterface):
 
     @dbus_method(name="DisplayPasskey")
     def display_passkey(self, device: DBusObjectPath, passkey: DBusUInt32, entered: DBusUInt16) -> None:
-        del entered  # how many digits were typed so far
-        address, voice = self._asked(device)
-        voice.show(address, passkey)
+        if entered == 0:  # later calls tell how many digits were typed so far
+            address, voice = self._asked(device)
+            voice.show(address, passkey)
 
     @dbus_method(name="RequestConfirmation")
     async def request_confirmation(self, device: DBusObjectPath, passkey: DBusUInt32) -> None:
         """Numeric comparison; Just Works too on some versions of BlueZ, which a hub without voice accepts."""
         address = self._admit(device)
-        if self._voice is None:
-            return
-        async with asyncio.timeout(ANSWER_S):
-            same = await self._voice.same(address, passkey)
-        if not same:
-            raise DBusError("org.bluez.Error.Rejected", "the numbers differ")
+        voice = self.voice
+        if voice is not None and not await self._answer(device, voice.same(address, passkey)):
+            raise DBusError(_REJECTED, "the numbers differ")
 
     @dbus_method(name="RequestAuthorization")
     def request_authorization(self, device: DBusObjectPath) -> None:
@@ -130,22 +148,22 @@ class Agent(ServiceInterface):
     @dbus_method(name="Cancel")
     def cancel(self) -> None:
         """BlueZ gave up the question it had asked."""
+        self.give_up()
 
 
 class PairingAgent:
     """Keeps our agent registered with BlueZ for as long as it is entered.
 
-    address: of the bus; None for the system's. With a voice the hub can take and show codes
-    (KeyboardDisplay), without one it cannot (NoInputNoOutput).
+    address: of the bus; None for the system's.
     """
 
-    def __init__(self, window: PairingWindow, voice: Voice | None = None, address: str | None = None) -> None:
+    def __init__(self, window: PairingWindow, address: str | None = None) -> None:
         self.registered = asyncio.Event()
-        self._agent = Agent(window, voice)
-        self._capability = "NoInputNoOutput" if voice is None else "KeyboardDisplay"
+        self._agent = Agent(window)
         self._address = address
         self._keeper: asyncio.Task[None] | None = None
-        self._bluez_came = asyncio.Event()
+        self._news = asyncio.Event()  # BlueZ came, or there is a voice now, or none any more
+        self._bluez = ""  # its unique name: nobody else may ask us anything
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep())
@@ -156,81 +174,92 @@ class PairingAgent:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
 
+    @contextlib.asynccontextmanager
+    async def speaking(self, voice: Voice) -> AsyncIterator[None]:
+        """So long this person can be asked, and BlueZ knows it. AgentError when BlueZ is not there."""
+        self._speak(voice)
+        try:
+            try:
+                async with asyncio.timeout(REGISTERED_S):
+                    await self.registered.wait()
+            except TimeoutError:
+                raise AgentError("agent-not-registered", "no BlueZ") from None
+            yield
+        finally:
+            self._agent.give_up()
+            self._speak(None)
+
+    def _speak(self, voice: Voice | None) -> None:
+        self._agent.voice = voice
+        self.registered.clear()
+        self._news.set()
+
     async def _keep(self) -> None:
         """Registers, and again whenever BlueZ or the bus comes back."""
         while True:
             try:
                 await self._stay()
-            except (OSError, EOFError, DBusError, AgentError, ValueError) as error:
+            except (OSError, EOFError, DBusError, MeethubError, ValueError) as error:
                 log.warning("agent-not-registered", reason=type(error).__name__)
             self.registered.clear()
             await asyncio.sleep(RETRY_S)
 
     async def _stay(self) -> None:
-        async with asyncio.timeout(BUS_S):
-            bus = await MessageBus(bus_address=self._address, bus_type=BusType.SYSTEM).connect()
+        bluez = await Bluez.connect(self._address)
         try:
-            bus.add_message_handler(self._owner_changed)
-            rule = "type='signal',member='NameOwnerChanged',arg0='" + BLUEZ + "'"
-            await _call(
-                bus,
-                "org.freedesktop.DBus",
-                "/org/freedesktop/DBus",
-                "org.freedesktop.DBus",
-                "AddMatch",
-                "s",
-                [rule],
-            )
-            bus.export(PATH, self._agent)
-            gone = asyncio.ensure_future(_until_gone(bus))
-            await self._register_for_ever(bus, gone)
+            bluez.bus.add_message_handler(self._heard)
+            await bluez.match_owner()
+            bluez.bus.export(PATH, self._agent)
+            gone = asyncio.ensure_future(bluez.gone())
+            await self._register_for_ever(bluez, gone)
         finally:
-            bus.unexport(PATH, self._agent)
-            bus.disconnect()
+            bluez.bus.unexport(PATH, self._agent)
+            bluez.close()
 
-    async def _register_for_ever(self, bus: MessageBus, gone: "asyncio.Future[None]") -> None:
+    async def _register_for_ever(self, bluez: Bluez, gone: "asyncio.Future[None]") -> None:
         """Until the bus is gone."""
+        capability = ""
         while not gone.done():
-            self._bluez_came.clear()
+            self._news.clear()
             try:
-                await self._register(bus)
-                self.registered.set()
-                log.info("agent-registered")
-            except AgentError as error:  # no bluetoothd yet: it tells when it comes
+                capability = await self._register(bluez, capability)
+            except BluezError as error:  # no bluetoothd yet: it tells when it comes
+                capability = ""
                 self.registered.clear()
                 log.warning("agent-not-registered", reason=error.detail)
-            came = asyncio.ensure_future(self._bluez_came.wait())
-            waiting: set[asyncio.Future[Any]] = {came, gone}
+            news = asyncio.ensure_future(self._news.wait())
+            waiting: set[asyncio.Future[Any]] = {news, gone}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            came.cancel()
+            news.cancel()
         gone.result()
 
-    async def _register(self, bus: MessageBus) -> None:
-        await _call(bus, BLUEZ, MANAGER_PATH, MANAGER, "RegisterAgent", "os", [PATH, self._capability])
-        await _call(bus, BLUEZ, MANAGER_PATH, MANAGER, "RequestDefaultAgent", "o", [PATH])
+    async def _register(self, bluez: Bluez, capability: str) -> str:
+        """Registers anew, as BlueZ takes what we are capable of only then; the capability told."""
+        owner = await bluez.owner()
+        wanted = SILENT if self._agent.voice is None else SPEAKING
+        if owner == self._bluez and capability == wanted:
+            self.registered.set()
+            return wanted
+        if owner == self._bluez and capability:
+            await bluez.call(MANAGER_PATH, MANAGER, "UnregisterAgent", "o", [PATH])
+        self._bluez = owner
+        await bluez.call(MANAGER_PATH, MANAGER, "RegisterAgent", "os", [PATH, wanted])
+        await bluez.call(MANAGER_PATH, MANAGER, "RequestDefaultAgent", "o", [PATH])
+        if wanted == (SILENT if self._agent.voice is None else SPEAKING):
+            self.registered.set()
+        log.info("agent-registered", capability=wanted)
+        return wanted
 
-    def _owner_changed(self, message: Message) -> None:
-        """The service of BlueZ appeared on the bus or left it."""
-        if message.member != "NameOwnerChanged" or not message.body or message.body[0] != BLUEZ:
-            return
-        if message.body[2]:
-            self._bluez_came.set()
-        else:
+    def _heard(self, message: Message) -> Message | None:
+        """BlueZ appeared on the bus or left it; or somebody calls us: only BlueZ may."""
+        if message.message_type is MessageType.METHOD_CALL and message.interface == INTERFACE:
+            if message.sender == self._bluez:
+                return None
+            return Message.new_error(message, _REJECTED, "not BlueZ")
+        owner = owner_of(message)
+        if owner is not None:
             self.registered.clear()
-
-
-async def _until_gone(bus: MessageBus) -> None:
-    await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
-
-
-async def _call(
-    bus: MessageBus, destination: str, path: str, interface: str, member: str, signature: str, body: list[str]
-) -> None:
-    """AgentError("agent-not-registered") with the name of D-Bus's error."""
-    message = Message(
-        destination=destination, path=path, interface=interface, member=member, signature=signature, body=body
-    )
-    async with asyncio.timeout(BUS_S):
-        reply = await bus.call(message)
-    if reply is not None and reply.message_type is MessageType.ERROR:
-        raise AgentError("agent-not-registered", reply.error_name or "")
+            self._agent.give_up()
+        if owner:
+            self._news.set()
+        return None

@@ -25,12 +25,14 @@ class BluetoothDevice:
     """A device that somebody bound to this hub: taken by its address, never by its name.
 
     users: user slot and consent code of each person who gave consent at the device.
+    bond: it was paired with this hub, so that without a bond it is heard no more (it may be another one).
     """
 
     address: str
     driver: type[Driver]
     identity: str
     users: tuple[tuple[int, int], ...] = ()
+    bond: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Limits:
     over and the clock may be set; meters hang up 0.3 s after their last value, so it must be shorter.
     frames, frames_per_s: a visit may bring so many at once and so many a second on average; a meter's
     memory fits, a device gone mad (1,000 a second) is cut off before it starves the others.
-    silence_s: a scanner that hears nothing at all for so long is started anew. rest_s, idle_rest_s: how
-    long a device is left alone after a visit with and without values. advert_quiet_s: a device that only
-    advertises is gone when it was silent for so long. first_retry_s, last_retry_s: after
-    a failure, doubling.
+    silence_s: a scanner that hears nothing at all for so long is started anew, then the adapter is switched
+    off and on, ever more rarely, at last every longest_silence_s. rest_s, idle_rest_s: how long a device is
+    left alone after a visit with and without values. advert_quiet_s: a device that only advertises is gone
+    when it was silent for so long. first_retry_s, last_retry_s: after a failure, doubling.
     """
 
     connect_s: float = 10
@@ -58,6 +60,7 @@ class Limits:
     frames_per_s: float = 20
     connections: int = 3
     silence_s: float = 60
+    longest_silence_s: float = 1800
     rest_s: float = 1
     idle_rest_s: float = 15
     advert_quiet_s: float = 10
@@ -72,6 +75,8 @@ class Line(Protocol):
 
     @property
     def here(self) -> bool: ...
+    @property
+    def name(self) -> str: ...
     @property
     def bonded(self) -> bool: ...
     def has(self, characteristic: str) -> bool: ...

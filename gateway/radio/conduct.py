@@ -25,6 +25,7 @@ from gateway.radio.base import (
     maybe,
 )
 from gateway.radio.clock import ClockKeeper
+from gateway.radio.quirks import leaves_after_bond
 from gateway.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
@@ -56,6 +57,10 @@ async def device_of(line: Line, device: BluetoothDevice) -> Device:
         system_id=system_id.hex() if system_id else None,
         address=device.address,
     )
+
+
+class _LeaveError(Exception):
+    """The device has bonded and waits for the hub to hang up; what it holds comes at the next visit."""
 
 
 class RadioVisit:
@@ -92,6 +97,12 @@ class RadioVisit:
 
     async def run(self) -> int:
         """The number of values received. RadioError when the visit could not be carried through."""
+        try:
+            return await self._run()
+        except _LeaveError:
+            return 0
+
+    async def _run(self) -> int:
         if not any(self._line.has(name) for name in self._driver.subscribe):
             raise RadioError("service-missing", self._driver.name)
         try:
@@ -115,7 +126,9 @@ class RadioVisit:
         visit = Visit(about, self._driver)
         visit.battery = battery[0] if battery and battery[0] <= 100 else None  # noqa: PLR2004 (per cent)
         visit.clock = await self._secured(self.clock.read)
-        visit.bonded = self._line.bonded or self._paired  # last: any of these may have paired
+        if self._device.bond and not self._line.bonded:
+            await self._pair()
+        visit.bonded = self._line.bonded  # last: any of these may have paired
         visit.users, visit.pairing = self._device.users, self._pairing_open(self._device.address)
         return visit
 
@@ -151,8 +164,8 @@ class RadioVisit:
 
     async def _pair(self) -> None:
         """Only without a bond: who comes without the one we hold may be another device with this address."""
-        if self._line.bonded:
-            raise RadioError("bond-lost")
+        if self._line.bonded:  # by now, but it wants more; or from before
+            raise RadioError("pairing-failed", "too weak") if self._paired else RadioError("bond-lost")
         if not self._pairing_open(self._device.address):
             raise RadioError("pairing-needed")
         if self.visit is None and self._preparing is not None:
@@ -167,6 +180,9 @@ class RadioVisit:
         if self.visit is not None:
             self.visit.bonded = True
         log.info("paired", driver=self._driver.name)
+        about = self.visit.device.manufacturer if self.visit is not None else None
+        if leaves_after_bond(self._line.name, about or ""):
+            raise _LeaveError
 
     def _hears(self, visit: Visit, source: str) -> Callable[[bytes], None]:
         return lambda data: self._heard(visit, source, data)

@@ -11,14 +11,15 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import BaseBleakScanner
-from bleak.exc import BleakError, BleakGATTProtocolError
+from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError
 from bleak.uuids import normalize_uuid_str
 
 from gateway.radio.base import Limits, RadioError, SecurityNeededError
 
 _SECURITY = (0x05, 0x08, 0x0C, 0x0F)
 _DATA_FIELD_IGNORED = 0x80  # Current Time Service 1.1, section 3.1.2: part of a write was not taken
-_DROPPED_AT_ENCRYPTION = "failed to discover services"
+_HUNG_UP_EARLY = "failed to discover services"
+HUNG_UP = "hung-up"  # detail of a connection that the device ended before it told its services
 log = structlog.get_logger()
 _Result = TypeVar("_Result")
 
@@ -38,6 +39,7 @@ class BleakLine:
         self.on_gone: Callable[[], None] = lambda: None
         self._limits = limits
         self._found = found
+        self._paired = False  # since we are connected; the scanner knew how it was before
         client = backend.client if backend else None
         self._client = BleakClient(found, lambda _: self.on_gone(), timeout=limits.connect_s, backend=client)
 
@@ -46,11 +48,19 @@ class BleakLine:
         return self._client.is_connected
 
     @property
+    def address(self) -> str:
+        """Its identity address once it has bonded: until then some devices go by another one."""
+        return self._client.address.upper()
+
+    @property
+    def name(self) -> str:
+        """As advertised; anybody may advertise anything."""
+        return self._found.name or ""
+
+    @property
     def bonded(self) -> bool:
-        """Whether this machine holds a bond with the device, as the system's scanner knew it."""
-        details = self._found.details
-        props = details.get("props", {}) if isinstance(details, dict) else {}
-        return bool(props.get("Bonded", props.get("Paired", False)))
+        """Whether this machine holds a bond with the device."""
+        return self._paired or is_bonded(self._found)
 
     async def connect(self) -> None:
         """RadioError: connect-failed, dropped-at-encryption (a bond that the device does not know)."""
@@ -58,10 +68,10 @@ class BleakLine:
             async with asyncio.timeout(self._limits.connect_s + 2):
                 await self._client.connect()
         except (TimeoutError, BleakError, OSError, EOFError) as error:
-            dropped = self.bonded and _DROPPED_AT_ENCRYPTION in str(error)
+            hung_up = _HUNG_UP_EARLY in str(error)
             await self.close()
-            code = "dropped-at-encryption" if dropped else "connect-failed"
-            raise RadioError(code, type(error).__name__) from error
+            code = "dropped-at-encryption" if hung_up and self.bonded else "connect-failed"
+            raise RadioError(code, HUNG_UP if hung_up else reason(error)) from error
 
     async def close(self) -> None:
         try:
@@ -105,6 +115,7 @@ class BleakLine:
 
     async def pair(self) -> None:
         await self._ask(self._client.pair(), self._limits.pair_s)
+        self._paired = True
 
     async def forget(self) -> None:
         await self._ask(self._client.unpair(), self._limits.connect_s)
@@ -121,4 +132,18 @@ class BleakLine:
             raise RadioError("device-refused", f"{error.code:02x}") from error
         except (BleakError, OSError, EOFError) as error:
             code = "radio-unexpected" if self.here else "connection-lost"
-            raise RadioError(code, type(error).__name__) from error
+            raise RadioError(code, reason(error)) from error
+
+
+def is_bonded(found: BLEDevice) -> bool:
+    """Whether this machine holds a bond with the device, as the system's scanner knew it."""
+    details = found.details
+    props = details.get("props", {}) if isinstance(details, dict) else {}
+    return bool(props.get("Bonded", props.get("Paired", False)))
+
+
+def reason(error: Exception) -> str:
+    """What went wrong in a word: BlueZ's name of the error where there is one."""
+    if isinstance(error, BleakDBusError):
+        return error.dbus_error.rpartition(".")[2]
+    return type(error).__name__

@@ -7,61 +7,28 @@ nobody else theirs. Errors become RadioError with a code, are logged and shown, 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 import structlog
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from bleak.exc import BleakError
 
 from gateway.drivers.base import Driver
 from gateway.radio.base import BluetoothDevice, HubTime, Limits, RadioError
+from gateway.radio.bonding import Bonder, Paired
 from gateway.radio.broadcast import Broadcast
-from gateway.radio.conduct import RadioVisit, device_of
+from gateway.radio.conduct import RadioVisit
+from gateway.radio.facts import DeviceFacts, RadioFacts
 from gateway.radio.line import Backend, BleakLine
+from gateway.radio.machine import BluezAdapter, Machine, NoMachine
+from gateway.radio.recognise import Candidate, candidate, plain
+from gateway.radio.scanning import Ears, Hears
+from gateway.radio.turned_away import bond_elsewhere, turned_away
 from gateway.visit import Listener
-from gateway.wire.measurement import Device
 
+ADAPTER = "hci0"
 log = structlog.get_logger()
-
-
-@dataclass
-class DeviceFacts:
-    """How it stands with one device. Times are seconds of the event loop's clock."""
-
-    seen_at: float | None = None
-    visited_at: float | None = None
-    battery: int | None = None
-    visits: int = 0
-    values: int = 0
-    problem: RadioError | None = None
-    clock_problem: RadioError | None = None
-    failures: int = 0
-    busy: bool = False
-    not_before: float = 0
-
-
-@dataclass
-class RadioFacts:
-    """How it stands with the radio itself."""
-
-    scanning: bool = False
-    heard_at: float | None = None
-    scanner_restarts: int = 0
-    adapter_faults: int = 0
-    problem: RadioError | None = None
-    devices: dict[str, DeviceFacts] = field(default_factory=dict)
-
-    def numbers(self) -> dict[str, int]:
-        """For the hub's status; names and causes stay here."""
-        return {
-            "radio-scanning": int(self.scanning),
-            "radio-faults": self.adapter_faults,
-            "radio-restarts": self.scanner_restarts,
-            "devices-failing": sum(device.problem is not None for device in self.devices.values()),
-        }
 
 
 class Radio:
@@ -70,6 +37,7 @@ class Radio:
     devices: those bound to this hub. listener: the hub. wall_clock: aware time, None while unknown.
     backend: None for the system's own. pairing_open: may the device with this address pair now?
     allowed: may this device be visited now? zone: of the home, for device clocks; None: the system's.
+    machine: the computer's side; None for BlueZ's adapter, or nothing where the backend is another.
     """
 
     def __init__(  # noqa: PLR0913 (what the hub decides, most of it with a default)
@@ -85,26 +53,37 @@ class Radio:
         limits: Limits | None = None,
         mono_ms: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
         zone: tzinfo | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.facts = RadioFacts()
-        self._devices = {device.address.upper(): device for device in devices}
-        self.facts.devices = {device.identity: DeviceFacts() for device in devices}
+        self._devices: dict[str, BluetoothDevice] = {}
         self._listener = listener
         self._time = HubTime(wall_clock, mono_ms, zone)
         self._backend = backend
         self._allowed = allowed
         self._pairing_open = pairing_open
-        self._adapter = adapter
+        self._adapter = adapter or ADAPTER
+        self._machine = machine or (NoMachine() if backend else BluezAdapter(self._adapter))
+        self._ears = Ears(self._scanner, self._machine, self.limits, self.facts, self._in_use)
         self._connecting = asyncio.Lock()
+        self._bonder = Bonder(self._ears, self._line, self._connecting)
         self._slots = asyncio.Semaphore(self.limits.connections)
         self._visits: set[asyncio.Task[None]] = set()
         self._broadcasts: dict[str, Broadcast] = {}
+        for device in devices:
+            self.add(device)
+
+    def add(self, device: BluetoothDevice) -> None:
+        """From now on this device is visited too; one with the same address is replaced."""
+        self._devices[device.address.upper()] = device
+        self.facts.devices.setdefault(device.identity, DeviceFacts())
 
     async def run(self) -> None:
         """Listens and visits until cancelled; visits that go on are closed then."""
         try:
-            await self._scan()
+            with self._ears.heard_by(self._advertised):
+                await self._ears.run()
         finally:
             for task in self._visits:
                 task.cancel()
@@ -112,50 +91,27 @@ class Radio:
             for broadcast in self._broadcasts.values():
                 broadcast.close()
 
-    async def _scan(self) -> None:
-        retry_s = self.limits.first_retry_s
-        while True:
-            try:
-                async with self._scanner(self._advertised):
-                    self.facts.scanning, self.facts.problem = True, None
-                    retry_s = self.limits.first_retry_s
-                    await self._silence()
-                self.facts.scanner_restarts += 1
-                log.info("scanner-restarted")
-            except Exception as error:  # noqa: BLE001 (bleak passes on whatever D-Bus and sockets raise)
-                self.facts.adapter_faults += 1
-                self.facts.problem = RadioError("adapter-missing", type(error).__name__)
-                log.warning("adapter-missing", reason=type(error).__name__)
-                await asyncio.sleep(retry_s)
-                retry_s = min(2 * retry_s, self.limits.last_retry_s)
-            finally:
-                self.facts.scanning = False
+    def _scanner(self, heard: Hears) -> BleakScanner:
+        if self._backend is not None:
+            return BleakScanner(heard, backend=self._backend.scanner)
+        return BleakScanner(heard, bluez={"adapter": self._adapter})
 
-    def _scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None]) -> BleakScanner:
-        scanner = self._backend.scanner if self._backend else None
-        return BleakScanner(heard, backend=scanner, bluez={"adapter": self._adapter} if self._adapter else {})
+    def _line(self, found: BLEDevice) -> BleakLine:
+        return BleakLine(found, self._backend, self.limits)
 
-    async def _silence(self) -> None:
-        """Returns when no advertisement of anything was heard for long: the scanner may be dead."""
-        now = asyncio.get_running_loop().time
-        started = now()
-        while True:
-            last = max(started, self.facts.heard_at or 0)
-            left = last + self.limits.silence_s - now()
-            if left <= 0 and not self._connecting.locked():
-                return
-            await asyncio.sleep(max(left, 1))
+    def _in_use(self) -> bool:
+        return self._connecting.locked() or any(facts.busy for facts in self.facts.devices.values())
 
-    def _advertised(self, found: BLEDevice, advertisement: AdvertisementData) -> None:
+    def _advertised(self, found: BLEDevice, data: AdvertisementData) -> None:
         now = asyncio.get_running_loop().time()
-        self.facts.heard_at = now
         device = self._devices.get(found.address.upper())
         if device is None:
             return
         facts = self.facts.devices[device.identity]
-        facts.seen_at = now
+        facts.seen_at, facts.rssi = now, data.rssi
+        facts.name = plain(data.local_name or found.name or "") or facts.name
         if device.driver.adverts:
-            self._hear(device, facts, advertisement)
+            self._hear(device, facts, data)
             return
         waits = now < facts.not_before and not self._pairing_open(device.address)
         if facts.busy or waits or not self._allowed(device):
@@ -181,15 +137,20 @@ class Radio:
         try:
             async with self._slots:
                 values = await self._visited(device, found, facts)
-            facts.problem, facts.failures = None, 0
+            facts.problem, facts.failures, facts.turned_away = None, 0, 0
             facts.not_before = now() + (self.limits.rest_s if values else self.limits.idle_rest_s)
             log.info("visit-ended", driver=device.driver.name, values=values)
         except RadioError as error:
-            self._failed(device, facts, error)
-        except Exception as error:  # noqa: BLE001 (as above)
+            self._failed(device, facts, await self._explained(device, facts, error))
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
             self._failed(device, facts, RadioError("radio-unexpected", type(error).__name__))
         finally:
             facts.busy = False
+
+    async def _explained(self, device: BluetoothDevice, facts: DeviceFacts, error: RadioError) -> RadioError:
+        """The error, or what lies behind it: a bond that another adapter, phone or hub holds."""
+        facts.turned_away = facts.turned_away + 1 if turned_away(error, facts.rssi) else 0
+        return await bond_elsewhere(self._machine, self._adapter, device.address, facts.turned_away) or error
 
     def _failed(self, device: BluetoothDevice, facts: DeviceFacts, error: RadioError) -> None:
         facts.problem = error
@@ -199,7 +160,7 @@ class Radio:
         log.warning("visit-failed", driver=device.driver.name, code=error.code, detail=error.detail)
 
     async def _visited(self, device: BluetoothDevice, found: BLEDevice, facts: DeviceFacts) -> int:
-        line = await self._connected(found, facts)
+        line = await self._connected(device, found, facts)
         try:
             conduct = RadioVisit(line, device, self._listener, self.limits, self._time, self._pairing_open)
             try:
@@ -209,12 +170,16 @@ class Radio:
                 facts.visited_at = asyncio.get_running_loop().time()
                 facts.values += conduct.values
                 facts.clock_problem = conduct.clock.problem
-                facts.battery = conduct.visit.battery if conduct.visit else facts.battery
+                if conduct.visit is not None:
+                    facts.learn(conduct.visit)
         finally:
             await line.close()
 
-    async def _connected(self, found: BLEDevice, facts: DeviceFacts) -> BleakLine:
-        line = BleakLine(found, self._backend, self.limits)
+    async def _connected(self, device: BluetoothDevice, found: BLEDevice, facts: DeviceFacts) -> BleakLine:
+        line = self._line(found)
+        if device.bond and not line.bonded and not self._pairing_open(device.address):
+            # Somebody paired it, and the bond is gone from this hub: who answers may be another device.
+            raise RadioError("bond-lost", "this hub holds no bond")
         async with self._connecting:
             try:
                 await line.connect()
@@ -226,50 +191,42 @@ class Radio:
                 raise RadioError(code, error.detail) from error
         return line
 
-    async def pair(self, address: str, driver: type[Driver], timeout_s: float = 60) -> Device:
-        """Finds the device with this address, bonds with it anew and says what it is.
+    async def find(self, told: Callable[[Candidate], None]) -> None:
+        """Tells of devices that a driver may know, each time one is heard, until cancelled."""
 
-        For the command line and the page: a person asks for it, so a bond that is there already is given
-        up. Opening the pairing window is the caller's. RadioError: device-not-found, pairing-failed, or
-        what a visit can end with.
+        def hears(found: BLEDevice, data: AdvertisementData) -> None:
+            heard = candidate(found, data)
+            if heard is not None:
+                told(heard)
+
+        with self._ears.heard_by(hears):
+            await asyncio.Event().wait()
+
+    async def pair(
+        self, address: str, driver: type[Driver], timeout_s: float = 60, *, must: bool = True
+    ) -> Paired:
+        """Bonds anew with the device of this address, and says what it is; no visit of it in between.
+
+        For the command line and the page; opening the pairing window is the caller's. must: False where
+        such devices may do without a bond. RadioError: device-not-found, connect-failed, pairing-failed; or
+        what is wrong with the radio itself.
         """
         known = self._devices.get(address.upper())
         facts = self.facts.devices[known.identity] if known else DeviceFacts()
-        facts.busy = True  # no visit in between
+        facts.busy = True
         try:
-            async with asyncio.timeout(timeout_s):
-                line = await self._unbonded_line(address)
-        except TimeoutError:
-            raise RadioError("device-not-found") from None
+            paired = await self._bonder.bond(address, driver, timeout_s, must=must)
+        except RadioError as error:
+            raise self.facts.problem or error from error
         finally:
             facts.busy = False
+        facts.problem, facts.failures, facts.turned_away, facts.not_before = None, 0, 0, 0
+        return paired
+
+    async def heard(self, address: str, timeout_s: float) -> None:
+        """Waits until this device advertises. RadioError("device-not-found")."""
         try:
-            await line.pair()
-            return await device_of(line, BluetoothDevice(address, driver, address))
-        except RadioError as error:
-            raise RadioError("pairing-failed", error.detail) from error
-        finally:
-            await line.close()  # A&D: leaving right after the bond ends the device's pairing mode
-
-    async def _unbonded_line(self, address: str) -> BleakLine:
-        line = BleakLine(await self._found(address), self._backend, self.limits)
-        if line.bonded:
-            await line.forget()  # BlueZ then has to discover it again
-            line = BleakLine(await self._found(address), self._backend, self.limits)
-        async with self._connecting:
-            await line.connect()
-        return line
-
-    async def _found(self, address: str) -> BLEDevice:
-        """Waits until the device with this address advertises."""
-        found: asyncio.Future[BLEDevice] = asyncio.get_running_loop().create_future()
-
-        def heard(device: BLEDevice, _: AdvertisementData) -> None:
-            if device.address.upper() == address.upper() and not found.done():
-                found.set_result(device)
-
-        try:
-            async with self._scanner(heard):
-                return await found
-        except (BleakError, OSError, EOFError) as error:
-            raise RadioError("adapter-missing", type(error).__name__) from error
+            async with asyncio.timeout(timeout_s):
+                await self._bonder.found(address)
+        except TimeoutError:
+            raise self.facts.problem or RadioError("device-not-found") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.bluez_fixtures import private_bus
 from tests.gateway.outbox_fixtures import Bench, build_library
 
 
@@ -28,3 +29,10 @@ def sync_library(tmp_path_factory) -> Path:
     if library is None:
         pytest.skip("no C compiler here: syncs cannot be counted or made to fail")
     return library
+
+
+@pytest.fixture
+async def bus_address(tmp_path):
+    """A D-Bus of our own."""
+    async with private_bus(tmp_path) as address:
+        yield address

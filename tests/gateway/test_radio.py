@@ -177,9 +177,12 @@ async def test_first_visit_pairs_and_later_ones_encrypt_again(house):
     assert [visit.bonded for visit in hub.visits] == [True, True]
     assert radio.facts.numbers() == {
         "radio-scanning": 1,
+        "radio-hears": 1,
         "radio-faults": 0,
         "radio-restarts": 0,
+        "radio-power-cycles": 0,
         "devices-failing": 0,
+        "devices-unbonded": 0,
     }
 
 
@@ -381,8 +384,8 @@ async def test_a_bond_that_the_meter_lost_is_told_and_mended_by_a_person(house):
     await until(lambda: lost() is not None and lost().code == "bond-lost")
     assert len(hub.values()) == 1
     await meter.pairing_mode()
-    about = await radio.pair(METER, BloodPressure, 20)
-    assert about.model == "BP-SIM"
+    paired = await radio.pair(METER, BloodPressure, 20)
+    assert (paired.device.model, paired.device.address, paired.bonded) == ("BP-SIM", METER, True)
     await meter.open_window()
     await hub.until(lambda: len(hub.values()) == 2)
     assert hub.values()[1:] == sent

@@ -11,7 +11,7 @@ HEAD = """\
 Everything that can go wrong, be held or be refused carries one of these codes: on the command line, in a journey
 (`meethub-bridge trace`), in the list of what waits (`meethub-bridge held`) and in logs. `hub` means that hub or bridge
 go on by themselves; `dva`, `xis` and `standard` are parties outside, for coordinators. The table is made from
-the catalogue (`gateway/wire/codes_hub.py`, `codes_bridge.py`, `codes_readings.py`), where a new code gets its sentences.
+the catalogue (`gateway/wire/codes_hub.py` and its neighbours), where a new code gets its sentences.
 
 | code | who must act | Nederlands | English |
 |---|---|---|---|
