@@ -43,6 +43,10 @@ CATALOGUE = (
         "blood_pressure_monitor:BloodPressureMonitor",
         ("blood-pressure",),
     ),
+    Entry("thermometer", "", BLUETOOTH, "thermometer:Thermometer", ("temperature",)),
+    Entry("heart-rate", "strap", BLUETOOTH, "heart_rate_strap:HeartRateStrap", ("heart-rate",)),
+    Entry("pulse-oximeter", "plx", BLUETOOTH, "pulse_oximeter:PulseOximeter", ("oximetry",)),
+    Entry("weight-scale", "scale", BLUETOOTH, "weight_scales:BodyScale", ("weight", "body-composition")),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
 )
 USUAL = ("blood-pressure", "nonin-serial")

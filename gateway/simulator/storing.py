@@ -16,10 +16,12 @@ class Storing(Peripheral):
     """A Peripheral whose `told` characteristics carry its records.
 
     told: place of a record's part ("2a35") -> the characteristic it is indicated by; set in `declare`.
+    talking: something else goes on, so it does not hang up.
     """
 
     stores = True
     told: dict[str, Offer]
+    talking = False
 
     async def store(
         self,
@@ -30,9 +32,14 @@ class Storing(Peripheral):
         **more: object,
     ) -> Record:
         """Something was measured: kept, and told as soon as a hub listens. parts: (place, bytes)."""
-        number = self.truth.measured(
-            kind, values, device_time, hex="".join(data.hex() for _, data in parts), **more
-        )
+        number = self.truth.measured(kind, values, device_time, hex=_hex(parts), **more)
+        return await self._keep(number, *parts)
+
+    async def store_no_reading(self, *parts: tuple[str, bytes]) -> Record:
+        """A measurement that failed: kept and told as well, and no reading."""
+        return await self._keep(self.truth.no_reading(hex=_hex(parts)), *parts)
+
+    async def _keep(self, number: int, *parts: tuple[str, bytes]) -> Record:
         record = self.memory.add(number, *parts)
         await self.open_window()
         return record
@@ -57,8 +64,12 @@ class Storing(Peripheral):
                 sent.add(record.number)
                 wait_s = self.options.hang_up_after_s
             self.news = any(record.number not in sent for record in self.memory.records)
-            if not await link.hear(wait_s):
+            if not await link.hear(wait_s) and not self.talking:
                 await link.hang_up()
+
+    def may_tell(self, link: HubLink, record: Record) -> bool:  # noqa: ARG002 (for scales that ask for consent)
+        """Whether this hub may hear this record."""
+        return True
 
     def _tellable(self, link: HubLink, sent: set[int]) -> list[Record]:
         return [
@@ -66,6 +77,7 @@ class Storing(Peripheral):
             for record in self.memory.records
             if record.number not in sent
             and all(self.told[place] in link.subscribed for place, _ in record.parts)
+            and self.may_tell(link, record)
         ]
 
     async def _send(self, link: HubLink, record: Record) -> None:
@@ -75,3 +87,7 @@ class Storing(Peripheral):
         if not self.options.keeps_memory:
             self.memory.forget(record)
         self.truth.confirmed(record.number)
+
+
+def _hex(parts: tuple[tuple[str, bytes], ...]) -> str:
+    return "".join(data.hex() for _, data in parts)

@@ -6,7 +6,9 @@ values: the device's own digits; null where the device says that it has no such 
 "<20" or ">600". A name that is repeated has a list. device_time: what the device's clock said, null when it
 tells no time. "units": {name: UCUM code} where a device has a choice. After it come {"event": "sent",
 "number"} when the device told it (the hub may have it), and {"event": "confirmed", "number"} when the device
-knows that it arrived, or told it to the end to somebody who listened (the hub must have it).
+knows that it arrived, or told it to the end to somebody who listened (the hub must have it). What the device
+tells and a right driver must NOT report (a failed measurement, an estimate) is a row "no-reading" with a
+number of its own.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-MEASURED, SENT, CONFIRMED = "measured", "sent", "confirmed"
+MEASURED, NO_READING, SENT, CONFIRMED = "measured", "no-reading", "sent", "confirmed"
 Values = Mapping[str, str | list[str] | None]
 
 
@@ -31,7 +33,8 @@ class TruthLog:
         self.events: list[dict[str, Any]] = []
         self._device = device
         self._changed = asyncio.Event()
-        self._number = len([line for line in read_truth(path) if line["event"] == MEASURED])
+        numbered = (MEASURED, NO_READING)
+        self._number = len([line for line in read_truth(path) if line["event"] in numbered])
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, event: str, **facts: object) -> None:
@@ -52,6 +55,12 @@ class TruthLog:
         self._number += 1
         shown = None if device_time is None else device_time.isoformat(timespec="seconds")
         self.write(MEASURED, number=self._number, kind=kind, values=dict(values), device_time=shown, **more)
+        return self._number
+
+    def no_reading(self, **more: object) -> int:
+        """Something that the device tells and that is no reading; its number."""
+        self._number += 1
+        self.write(NO_READING, number=self._number, **more)
         return self._number
 
     def sent(self, number: int, **facts: object) -> None:

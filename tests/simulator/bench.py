@@ -87,15 +87,22 @@ class Bench:
     # Devices.
 
     async def on_air(
-        self, kind: type[Any], driver: type[Driver], users: tuple[tuple[int, int], ...] = (), **options: Any
+        self,
+        kind: type[Any],
+        driver: type[Driver],
+        consents: tuple[tuple[int, int], ...] = (),
+        **options: Any,
     ) -> Any:
-        """A Bluetooth device, switched on; in pairing mode where it wants a bond. options: its own."""
+        """A Bluetooth device, switched on; in pairing mode where it wants a bond. options: its own.
+
+        consents: (slot, code) that a person gave the hub for it.
+        """
         address = ADDRESS.format(len(self._devices) + 1)
         quick = {"hang_up_after_s": 0.15, "idle_s": 1} if issubclass(kind, Peripheral) else {}
         chosen = kind.options_type(**{**quick, **options})
         made: Advertiser = kind(self._air, address, self._directory / address, chosen)
         self._devices.append(made)
-        self._bluetooth.append(BluetoothDevice(address, driver, address, users))
+        self._bluetooth.append(BluetoothDevice(address, driver, address, consents))
         await made.start()
         if isinstance(made, Peripheral) and made.options.bonds:
             await made.pairing_mode()
