@@ -9,6 +9,7 @@ from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.mi_scale import MiScale
 from gateway.drivers.nonin_3230 import Nonin3230
 from gateway.drivers.nonin_serial import NoninSerial
+from gateway.drivers.omron_blood_pressure import OmronBloodPressure
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.taidoc import TaiDoc
 from gateway.drivers.thermometer import Thermometer
@@ -25,6 +26,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     MiScale,
     Nonin3230,
     NoninSerial,
+    OmronBloodPressure,
     PulseOximeter,
     TaiDoc,
     Thermometer,

@@ -89,6 +89,9 @@ FORBIDDEN = {
         *TAIDOC,
     ),
     "00001524-1212-efde-1523-785feabcd123": TAIDOC,
+    "db5b55e0-aee7-11e1-965e-0002a5d5c51b": tuple(
+        bytes((size + 8, 0x01, 0xC0)) for size in range(57)
+    ),  # Omron: write to the memory
     "": (b"\x1a",),
 }
 

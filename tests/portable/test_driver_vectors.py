@@ -61,6 +61,10 @@ def test_heart_rate():
     check("heart-rate", "heart_rate")
 
 
+def test_omron_blood_pressure():
+    check("omron-blood-pressure", "omron_blood_pressure")
+
+
 def test_pulse_oximeter():
     check("pulse-oximeter", "pulse_oximeter")
 
@@ -88,6 +92,7 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
         "heart_rate",
         "nonin_3230",
         "nonin_serial",
+        "omron_blood_pressure",
         "pulse_oximeter",
         "taidoc",
         "thermometer",
