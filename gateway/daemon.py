@@ -189,6 +189,7 @@ class _Daemon:
             self._backend,
             lambda device: self._hub.may_visit(device.driver),
             pairing_open=window.is_open,
+            pairing_answered=window.answered,
             adapter=self._config.adapter if self._backend is None else None,
             mono_ms=self._clock.mono_ms,
         )

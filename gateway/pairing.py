@@ -14,6 +14,7 @@ class PairingWindow:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._until: dict[str, float] = {}
+        self._answers: dict[str, tuple[float, bool]] = {}
 
     def open_for(self, address: str, seconds: float = 120) -> None:
         """This device may pair for so long; opening again starts anew."""
@@ -24,3 +25,14 @@ class PairingWindow:
 
     def is_open(self, address: str) -> bool:
         return self._until.get(address.upper(), 0) > self._monotonic()
+
+    def answer(self, address: str) -> bool:
+        """BlueZ asks: may this device pair? Remembered, because BlueZ pairs without telling the radio."""
+        allowed = self.is_open(address)
+        self._answers[address.upper()] = self._monotonic(), allowed
+        return allowed
+
+    def answered(self, address: str, within_s: float) -> bool | None:
+        """What BlueZ was last told about this device; None when it did not ask in these last seconds."""
+        at, allowed = self._answers.get(address.upper(), (float("-inf"), None))
+        return allowed if self._monotonic() - at <= within_s else None

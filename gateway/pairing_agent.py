@@ -67,7 +67,7 @@ class Agent(ServiceInterface):
     def _admit(self, path: str) -> str:
         """The device's address; org.bluez.Error.Rejected unless pairing is open for it."""
         address = address_of(path)
-        if not address or not self._window.is_open(address):
+        if not address or not self._window.answer(address):
             log.warning("pairing-rejected")
             raise DBusError(_REJECTED, "pairing is not open for this device")
         return address

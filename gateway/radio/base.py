@@ -72,6 +72,7 @@ class Line(Protocol):
     """The connection to one device. Everything raises RadioError when the device is gone or says no."""
 
     on_gone: Callable[[], None]
+    on_pairing: Callable[[], None]
 
     @property
     def here(self) -> bool: ...
@@ -125,6 +126,9 @@ class HubTime:
         return None if wall is None else wall.astimezone(self.zone)
 
 
+_NO_ANSWER = ("device-silent", "pairing-needed", "pairing-failed")
+
+
 async def maybe(line: Line, characteristic: str) -> bytes | None:
     """A value that the device may lack or refuse; only the wish for a bond is passed on."""
     if not line.has(characteristic):
@@ -134,6 +138,6 @@ async def maybe(line: Line, characteristic: str) -> bytes | None:
     except SecurityNeededError:
         raise
     except RadioError as error:
-        if not line.here or error.code == "device-silent":
+        if not line.here or error.code in _NO_ANSWER:
             raise
         return None

@@ -94,6 +94,7 @@ class RadioVisit:
         self._problem: RadioError | None = None
         self._to_send: asyncio.Queue[Frame] = asyncio.Queue()
         line.on_gone = self._news.set
+        line.on_pairing = self._wait_for_person
 
     async def run(self) -> int:
         """The number of values received. RadioError when the visit could not be carried through."""
@@ -161,6 +162,11 @@ class RadioVisit:
         except SecurityNeededError:
             await self._pair()
             return await ask()
+
+    def _wait_for_person(self) -> None:
+        """BlueZ pairs, and somebody may have to type a code first."""
+        if self.visit is None and self._preparing is not None:
+            self._preparing.reschedule(self._now() + self._limits.pair_s + self._limits.prepare_s)
 
     async def _pair(self) -> None:
         """Only without a bond: who comes without the one we hold may be another device with this address."""

@@ -35,8 +35,19 @@ class Backend:
 class BleakLine:
     """A connection as `conduct` needs it."""
 
-    def __init__(self, found: BLEDevice, backend: Backend | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        found: BLEDevice,
+        backend: Backend | None,
+        limits: Limits,
+        answered: Callable[[float], bool | None] = lambda _: None,
+    ) -> None:
+        """answered: what BlueZ was told in these last seconds when it asked whether this device may pair."""
         self.on_gone: Callable[[], None] = lambda: None
+        self.on_pairing: Callable[[], None] = lambda: None
+        self._answered = answered
+        self._now = asyncio.get_running_loop().time
+        self._since = self._now()
         self._limits = limits
         self._found = found
         self._paired = False  # since we are connected; the scanner knew how it was before
@@ -59,8 +70,9 @@ class BleakLine:
 
     @property
     def bonded(self) -> bool:
-        """Whether this machine holds a bond with the device."""
-        return self._paired or is_bonded(self._found)
+        """Whether this machine holds a bond with the device: as the scanner knew it, or made since."""
+        made = self._paired or self._answered(self._now() - self._since) is True
+        return made or is_bonded(self._found)
 
     async def connect(self) -> None:
         """RadioError: connect-failed, dropped-at-encryption (a bond that the device does not know)."""
@@ -121,18 +133,40 @@ class BleakLine:
         await self._ask(self._client.unpair(), self._limits.connect_s)
 
     async def _ask(self, question: Awaitable[_Result], timeout_s: float | None = None) -> _Result:
+        asked_at = self._now()
         try:
-            async with asyncio.timeout(timeout_s or self._limits.read_s):
+            if timeout_s is None:
+                return await self._patiently(question, asked_at)
+            async with asyncio.timeout(timeout_s):
                 return await question
         except TimeoutError:
-            raise RadioError("device-silent") from None
+            raise RadioError(self._cause("device-silent", asked_at)) from None
         except BleakGATTProtocolError as error:
             if error.code in _SECURITY:
                 raise SecurityNeededError(f"{error.code:02x}") from error
             raise RadioError("device-refused", f"{error.code:02x}") from error
         except (BleakError, OSError, EOFError) as error:
             code = "radio-unexpected" if self.here else "connection-lost"
-            raise RadioError(code, reason(error)) from error
+            raise RadioError(self._cause(code, asked_at), reason(error)) from error
+
+    async def _patiently(self, question: Awaitable[_Result], asked_at: float) -> _Result:
+        """BlueZ bonds inside the first question that needs it; a person may have to type a code meanwhile."""
+        task = asyncio.ensure_future(question)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self._limits.read_s)
+            if not done and self._answered(self._now() - asked_at):
+                self.on_pairing()
+                done, _ = await asyncio.wait({task}, timeout=self._limits.pair_s)
+            if not done:
+                raise TimeoutError
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _cause(self, code: str, asked_at: float) -> str:
+        """Why a question failed: BlueZ answers none while it was refused the bond that the device wants."""
+        allowed = self._answered(self._now() - asked_at)
+        return code if allowed is None else "pairing-failed" if allowed else "pairing-needed"
 
 
 def is_bonded(found: BLEDevice) -> bool:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from functools import partial
 
 import structlog
 from bleak import BleakScanner
@@ -36,6 +37,7 @@ class Radio:
 
     devices: those bound to this hub. listener: the hub. wall_clock: aware time, None while unknown.
     backend: None for the system's own. pairing_open: may the device with this address pair now?
+    pairing_answered: what BlueZ was told about it in the last so many seconds (PairingWindow.answered).
     allowed: may this device be visited now? zone: of the home, for device clocks; None: the system's.
     machine: the computer's side; None for BlueZ's adapter, or nothing where the backend is another.
     """
@@ -49,6 +51,7 @@ class Radio:
         allowed: Callable[[BluetoothDevice], bool] = lambda _: True,
         *,
         pairing_open: Callable[[str], bool] = lambda _: False,
+        pairing_answered: Callable[[str, float], bool | None] = lambda *_: None,
         adapter: str | None = None,
         limits: Limits | None = None,
         mono_ms: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
@@ -63,6 +66,7 @@ class Radio:
         self._backend = backend
         self._allowed = allowed
         self._pairing_open = pairing_open
+        self._pairing_answered = pairing_answered
         self._adapter = adapter or ADAPTER
         self._machine = machine or (NoMachine() if backend else BluezAdapter(self._adapter))
         self._ears = Ears(self._scanner, self._machine, self.limits, self.facts, self._in_use)
@@ -97,7 +101,7 @@ class Radio:
         return BleakScanner(heard, bluez={"adapter": self._adapter})
 
     def _line(self, found: BLEDevice) -> BleakLine:
-        return BleakLine(found, self._backend, self.limits)
+        return BleakLine(found, self._backend, self.limits, partial(self._pairing_answered, found.address))
 
     def _in_use(self) -> bool:
         return self._connecting.locked() or any(facts.busy for facts in self.facts.devices.values())
