@@ -8,11 +8,11 @@ PYTHON ?= python3
 PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
 DEVICES ?= cuff,oximeter
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke test check portable campaign kill format lock clean need
+.PHONY: help setup run smoke test check portable campaign kill e2e-bluez format lock clean need
 DOSE ?= 10
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 
 need:
 	@missing=""; \
@@ -65,6 +65,9 @@ campaign: $(READY) $(COSE) ## every fuzz, crash and power-cut campaign with a la
 
 kill: $(READY) ## kill -9 of gateway, bridge, broker and callout at random under traffic (DOSE=10)
 	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests/e2e/test_chain.py -k kill_9 --timeout 3600
+
+e2e-bluez: $(READY) ## the gateway on real BlueZ, D-Bus and kernel in QEMU (minutes; says what is missing)
+	@MEETHUB_BLUEZ=1 $(BIN)/python -m pytest tests/e2e_bluez -q -s
 
 format: $(READY) ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
