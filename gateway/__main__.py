@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--hub", help="hub id, when there is no configuration file yet")
     init.add_argument("--data", type=Path, help="data directory, when there is no configuration file yet")
     add("devices", _devices, "List the configured devices with the identity that bindings name.")
+    driver = add("driver", _driver, "Begin a driver for a new device, in a checkout of Meethub.")
+    driver.add_argument("action", choices=["new"], help="new: driver, virtual device and tests")
+    driver.add_argument("name", help="letters, digits and dashes, such as ear-thermometer")
+    driver.add_argument("--checkout", type=Path, default=Path.cwd(), help="default: this folder")
     return parser
 
 
@@ -161,6 +165,18 @@ def _devices(chosen: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         _table(rows)
+    return OK
+
+
+def _driver(chosen: argparse.Namespace) -> int:
+    from gateway.scaffold import new_driver
+
+    written = [str(path.relative_to(chosen.checkout)) for path in new_driver(chosen.checkout, chosen.name)]
+    if chosen.json:
+        print(json.dumps({"driver": chosen.name, "files": written}))
+    else:
+        print("\n".join(written))
+        print("All of it works: make test. What to do next: docs/adding-a-driver.md")
     return OK
 
 

@@ -1,0 +1,97 @@
+"""A new driver to begin with: driver, virtual device and tests of an imaginary device, green at once.
+
+For people who have a checkout; what is written is theirs to change. How to go on: docs/adding-a-driver.md.
+"""
+
+import keyword
+import re
+import secrets
+import uuid
+from pathlib import Path
+from string import Template
+
+from gateway.drivers import driver_named
+from gateway.wire.errors import MeethubError
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_FILES = {
+    "driver.txt": "gateway/drivers/{module}.py",
+    "device.txt": "gateway/simulator/devices/{module}.py",
+    "portable_test.txt": "tests/portable/test_{module}.py",
+    "driver_test.txt": "tests/drivers/test_{module}.py",
+    "device_test.txt": "tests/simulator/test_{module}.py",
+}
+_ENTRY = """\
+    Entry(
+        "$name",
+        "",
+        BLUETOOTH,
+        "$module:Virtual$driver",
+        ("temperature",),
+    ),
+"""
+
+
+class ScaffoldError(MeethubError):
+    """No driver could be begun; nothing was written."""
+
+
+def new_driver(checkout: Path, name: str) -> list[Path]:
+    """Writes the files of a driver of this name and enters it in both tables; the files, as they stand there.
+
+    ScaffoldError: driver-name-unfit, driver-name-taken, no-checkout.
+    """
+    words = _words(name)
+    files = {checkout / place.format(**words): _TEMPLATES / kind for kind, place in _FILES.items()}
+    tables = _tables(checkout, words)
+    if driver_named(name) is not None or any(path.exists() for path in files):
+        raise ScaffoldError("driver-name-taken", name)
+    for path, template in files.items():
+        path.write_text(Template(template.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
+    for path, text in tables.items():
+        path.write_text(text, encoding="utf-8")
+    return [*files, *tables]
+
+
+def _words(name: str) -> dict[str, str]:
+    """What stands for the name in the templates; new UUIDs of its own, as a maker would choose them."""
+    module = name.replace("-", "_")
+    if not _NAME.fullmatch(name) or len(name) > 32 or keyword.iskeyword(module):  # noqa: PLR2004 (a line)
+        raise ScaffoldError("driver-name-unfit", name[:40])
+    return {
+        "name": name,
+        "module": module,
+        "driver": "".join(part.capitalize() for part in name.split("-")),
+        "service": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
+        "characteristic": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
+    }
+
+
+def _tables(checkout: Path, words: dict[str, str]) -> dict[Path, str]:
+    """Both tables with one more line, in alphabetical order where it matters."""
+    drivers = checkout / "gateway/drivers/__init__.py"
+    catalogue = checkout / "gateway/simulator/catalogue.py"
+    try:
+        texts = [path.read_text(encoding="utf-8") for path in (drivers, catalogue)]
+    except OSError:
+        raise ScaffoldError("no-checkout", str(checkout)) from None
+    entry = Template(_ENTRY).substitute(words)
+    return {
+        drivers: _with_driver(texts[0], words),
+        catalogue: _inserted(texts[1], "CATALOGUE = (\n", entry),
+    }
+
+
+def _with_driver(text: str, words: dict[str, str]) -> str:
+    line = Template("from gateway.drivers.$module import $driver\n").substitute(words)
+    imports = [known for known in text.splitlines(keepends=True) if known.startswith("from gateway.")]
+    later = [known for known in imports if known > line]
+    text = text.replace(later[0], line + later[0], 1)
+    return _inserted(text, "DRIVERS: tuple[type[Driver], ...] = (\n", f"    {words['driver']},\n")
+
+
+def _inserted(text: str, after: str, line: str) -> str:
+    if after not in text:
+        raise ScaffoldError("no-checkout", after.strip())
+    return text.replace(after, after + line, 1)
