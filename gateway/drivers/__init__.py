@@ -6,10 +6,12 @@ from gateway.drivers.blood_pressure import BloodPressure
 from gateway.drivers.continuous_glucose import ContinuousGlucose
 from gateway.drivers.glucose_meter import GlucoseMeter
 from gateway.drivers.heart_rate import HeartRate
+from gateway.drivers.lifescan_serial import LifescanSerial
 from gateway.drivers.mi_scale import MiScale
 from gateway.drivers.nonin_3230 import Nonin3230
 from gateway.drivers.nonin_serial import NoninSerial
 from gateway.drivers.omron_blood_pressure import OmronBloodPressure
+from gateway.drivers.onetouch_verio import OnetouchVerio
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.taidoc import TaiDoc
 from gateway.drivers.thermometer import Thermometer
@@ -23,10 +25,12 @@ DRIVERS: tuple[type[Driver], ...] = (
     ContinuousGlucose,
     GlucoseMeter,
     HeartRate,
+    LifescanSerial,
     MiScale,
     Nonin3230,
     NoninSerial,
     OmronBloodPressure,
+    OnetouchVerio,
     PulseOximeter,
     TaiDoc,
     Thermometer,
