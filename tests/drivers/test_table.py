@@ -92,6 +92,10 @@ FORBIDDEN = {
     "db5b55e0-aee7-11e1-965e-0002a5d5c51b": tuple(
         bytes((size + 8, 0x01, 0xC0)) for size in range(57)
     ),  # Omron: write to the memory
+    "af9df7a2-e595-11e3-96b4-0002a5d5c51b": (  # OneTouch Verio: erase, set the clock
+        b"\x03\x1a",
+        b"\x03\x20\x01",
+    ),
     "": (b"\x1a",),
 }
 

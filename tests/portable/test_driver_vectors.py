@@ -57,12 +57,32 @@ def test_nonin_serial():
     check("nonin-serial", "nonin_serial")
 
 
+def test_continuous_glucose():
+    check("continuous-glucose", "continuous_glucose")
+
+
+def test_glucose_meter():
+    check("glucose-meter", "glucose_meter")
+
+
 def test_heart_rate():
     check("heart-rate", "heart_rate")
 
 
 def test_omron_blood_pressure():
     check("omron-blood-pressure", "omron_blood_pressure")
+
+
+def test_mi_scale():
+    check("mi-scale", "mi_scale")
+
+
+def test_lifescan_serial():
+    check("lifescan-serial", "lifescan_serial")
+
+
+def test_onetouch_verio():
+    check("onetouch-verio", "onetouch_verio")
 
 
 def test_pulse_oximeter():
@@ -89,9 +109,14 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
         "ascii_scale",
         "blood_pressure",
+        "continuous_glucose",
+        "glucose_meter",
         "heart_rate",
+        "mi_scale",
         "nonin_3230",
+        "lifescan_serial",
         "nonin_serial",
+        "onetouch_verio",
         "omron_blood_pressure",
         "pulse_oximeter",
         "taidoc",
