@@ -122,7 +122,10 @@ class GlucoseMeter(RecordReader):
         """The record of a measurement; none where nothing of a person was measured."""
         if found.value is None or not found.counts:
             return []
-        frames = self._maker + [found.frame] + ([] if context is None else [context.frame])
+        frames = [found.frame] if context is None else [found.frame, context.frame]
+        if not found.announces:
+            frames.reverse()  # it was not waited for, so its context was there already
+        frames = self._maker + frames
         missing = found.announces and context is None
         if missing and self._quirk == "ketone":
             self._unsure = True
