@@ -65,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(chosen: argparse.Namespace, console: Console) -> int:
     """Until Ctrl-C: start, then show each reading's journey as it goes on."""
     with _started(chosen.directory, chosen.devices, console) as chain:
-        for kind in not_compared(chain.devices):
-            console.print(f"{kind}: the bridge keeps these readings, but makes no Observations of them yet.")
+        _print_not_compared(chain, console)
         console.print("\nEverything runs. Each line below is a step of one reading; Ctrl-C stops.\n")
         follow = chain.follow()
         try:
@@ -136,9 +135,11 @@ def _smoke(chosen: argparse.Namespace, console: Console) -> int:
         rows, dead = compared(), chain.dead()
     good = _enough(rows) and settled and not dead
     if chosen.json:
-        print(json.dumps({"good": good, "rows": [_row(row) for row in rows]}))
+        left_out = not_compared(chain.devices)
+        print(json.dumps({"good": good, "rows": [_row(row) for row in rows], "not_compared": left_out}))
     else:
         _print_table(rows, console)
+        _print_not_compared(chain, console)
     for name in dead:
         console.print(f"{name} ended; see {chosen.directory / 'log' / (name + '.log')}", style="red")
     console.print("Good: what was sent is what stands there." if good else _what_is_missing(rows))
@@ -169,6 +170,13 @@ def _print_table(rows: list[Comparison], console: Console) -> None:
         numbers = (row.sent.total(), row.confirmed, row.missing, row.unexplained)
         table.add_row(row.kind, *map(str, numbers))
     console.print(table)
+
+
+def _print_not_compared(chain: Chain, console: Console) -> None:
+    kinds = ", ".join(not_compared(chain.devices))
+    if kinds:
+        said = f"Kept by the bridge, but not yet made into Observations: {kinds}."
+        console.print(said, style="yellow", soft_wrap=True)
 
 
 def _what_is_missing(rows: list[Comparison]) -> str:

@@ -16,18 +16,18 @@ import json
 import os
 import signal
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from gateway.simulator.advertiser import Advertiser
 from gateway.simulator.cable import Cable
-from gateway.simulator.catalogue import CATALOGUE, SERIAL, USUAL, Entry, entries, names_in
+from gateway.simulator.catalogue import SERIAL, USUAL, Entry, entries, names_in
 from gateway.simulator.peripheral import Peripheral
 from gateway.simulator.peripheral_options import PeripheralOptions
 from gateway.simulator.virtual_device import VirtualDevice
 from gateway.simulator.virtual_radio import AdapterPort, Air
 
-ADDRESS = "F0:5A:01:00:00:{:02X}"  # numbered as in the catalogue
 ADAPTER = "00:AA:01:00:00:{:02X}"
 PORT = "port"
 
@@ -92,6 +92,11 @@ class Street:
         return {"pid": os.getpid(), "adapters": ports, "devices": devices}
 
 
+def address_of(driver: str) -> str:
+    """The address of the virtual device of this driver, the same for ever."""
+    return "F0:5A:01:" + sha256(driver.encode()).digest()[:3].hex(":").upper()
+
+
 def made(entry: Entry, air: Air, directory: Path, arguments: argparse.Namespace) -> VirtualDevice:
     """The device of this entry, with what the command line says of all devices."""
     kind, own = entry.load(), directory / entry.driver
@@ -102,7 +107,7 @@ def made(entry: Entry, air: Air, directory: Path, arguments: argparse.Namespace)
     options = kind.options_type(clock_offset_s=arguments.clock_offset)
     if isinstance(options, PeripheralOptions):
         options.keeps_memory = arguments.keeps_memory
-    return kind(air, ADDRESS.format(CATALOGUE.index(entry) + 1), own, options)
+    return kind(air, address_of(entry.driver), own, options)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -91,8 +91,9 @@ class VirtualScanner(BaseBleakScanner):
         if not self.is_allowed_uuid(data.service_uuids):
             return
         address = advertisement.address.to_string(with_type_qualifier=False)
-        device = self.create_or_update_device(address, address, data.local_name, {"props": {}}, data)
-        device.details["props"]["Bonded"] = str(advertisement.address) in self.adapter.bonds
+        props = {"Bonded": str(advertisement.address) in self.adapter.bonds}
+        data = data._replace(platform_data=(address, props))
+        device = self.create_or_update_device(address, address, data.local_name, {"props": props}, data)
         self.call_detection_callbacks(device, data)
 
 

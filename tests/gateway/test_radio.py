@@ -21,6 +21,7 @@ from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio, RadioError
 from gateway.radio.base import Budget
 from gateway.simulator.devices.blood_pressure_monitor import BloodPressureMonitor, MeterOptions
+from gateway.simulator.street import address_of
 from gateway.simulator.truth import read_truth
 from gateway.simulator.virtual_adapter import VirtualAdapter
 from gateway.simulator.virtual_radio import AdapterPort, Air
@@ -249,8 +250,9 @@ async def test_the_device_is_confirmed_before_the_hub_hears(tmp_path):
     adapter = VirtualAdapter(
         lambda: json.loads((tmp_path / "ready.json").read_text())["adapters"][0], tmp_path / "bonds.json"
     )
+    meter = address_of("blood-pressure")
     radio = Radio(
-        [BluetoothDevice(METER, BloodPressure, METER)],
+        [BluetoothDevice(meter, BloodPressure, meter)],
         hub,
         lambda: None,
         adapter.backend(),

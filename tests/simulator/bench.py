@@ -115,15 +115,10 @@ class Bench:
         self._devices.append(made)
         await made.start()
         device = Device(f"port-{len(self._devices)}")
-        port = SerialPort(made.path, driver, device, self.hub_listener, limits=QUICK_CABLE)
+        port = SerialPort(made.path, driver, device, self.hub.visits, limits=QUICK_CABLE)
         self.ports.append(port)
         self._tasks.append(asyncio.ensure_future(port.run()))
         return made
-
-    @property
-    def hub_listener(self) -> Any:
-        """Whom radio and cables tell."""
-        return getattr(self.hub, "visits", self.hub)
 
     async def listen(self, limits: Limits = QUICK) -> Radio:
         """The hub's radio, for all devices that are on the air by now."""
@@ -134,7 +129,7 @@ class Bench:
         clock = self.gateway.clock
         self.radio = Radio(
             self._bluetooth,
-            self.hub_listener,
+            self.hub.visits,
             clock.wall,
             adapter.backend(),
             pairing_open=lambda _: self.pairing,

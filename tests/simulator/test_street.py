@@ -10,10 +10,11 @@ from bumble.transport import open_transport
 
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio
+from gateway.simulator.street import address_of
 from gateway.simulator.truth import read_truth
 from gateway.simulator.virtual_adapter import VirtualAdapter
 
-METER = "F0:5A:01:00:00:01"
+METER = address_of("blood-pressure")
 
 
 class Street:
