@@ -10,7 +10,7 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import BaseBleakScanner
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError
 from bleak.uuids import normalize_uuid_str
 
@@ -19,6 +19,7 @@ from gateway.radio.base import Limits, RadioError, SecurityNeededError
 _SECURITY = (0x05, 0x08, 0x0C, 0x0F)
 _DATA_FIELD_IGNORED = 0x80  # Current Time Service 1.1, section 3.1.2: part of a write was not taken
 _HUNG_UP_EARLY = "failed to discover services"
+_PATH_AND_PROPERTIES = 2  # what bleak adds to an advertisement on BlueZ
 HUNG_UP = "hung-up"  # detail of a connection that the device ended before it told its services
 log = structlog.get_logger()
 _Result = TypeVar("_Result")
@@ -167,6 +168,12 @@ class BleakLine:
         """Why a question failed: BlueZ answers none while it was refused the bond that the device wants."""
         allowed = self._answered(self._now() - asked_at)
         return code if allowed is None else "pairing-failed" if allowed else "pairing-needed"
+
+
+def renew(found: BLEDevice, data: AdvertisementData) -> None:
+    """What bleak keeps of a device is what this scan heard first; the advertisement tells of a newer bond."""
+    if isinstance(found.details, dict) and len(data.platform_data) == _PATH_AND_PROPERTIES:
+        found.details["props"] = data.platform_data[1]
 
 
 def is_bonded(found: BLEDevice) -> bool:

@@ -15,6 +15,7 @@ from bleak.backends.scanner import AdvertisementData
 
 from gateway.radio.base import Limits, RadioError
 from gateway.radio.facts import RadioFacts
+from gateway.radio.line import renew
 from gateway.radio.machine import Machine
 from gateway.radio.watchdog import HEARS, OBEYS, POWER_CYCLE, UNPROVEN, Watchdog
 from gateway.wire.errors import MeethubError
@@ -126,6 +127,7 @@ class Ears:
             return
         if not self._machine.tells_air:
             self._heard_air()
+        renew(found, data)
         for listener in tuple(self._listeners):
             listener(found, data)
 
