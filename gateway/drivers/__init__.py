@@ -1,5 +1,6 @@
 """All drivers, by name. A driver is one file here and one line in DRIVERS."""
 
+from gateway.drivers.ascensia_contour import AscensiaContour
 from gateway.drivers.ascii_scale import AsciiScale
 from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
@@ -20,6 +21,7 @@ from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 DRIVERS: tuple[type[Driver], ...] = (
+    AscensiaContour,
     AsciiScale,
     BloodPressure,
     ContinuousGlucose,

@@ -46,12 +46,14 @@ class Receiver:
 
     The first frame of a transfer has number 1 and the numbers go round from 7 to 0. A frame with the
     number of the one before is that one again; any other number means that one is missing, and gets NAK.
+    What comes before the first ENQ is taken as it is and not answered: nobody asked whether we listen.
     """
 
     def __init__(self) -> None:
         self._frames = _Frames()
         self._next = 1
         self._opened = False
+        self._begun = False
 
     def feed(self, data: bytes) -> list[Heard]:
         """What is whole now."""
@@ -64,12 +66,14 @@ class Receiver:
     def _heard(self, cut: Cut) -> Heard:
         first = cut.data[0]
         if cut.code:
-            return Heard(DAMAGED, cut, _byte(NAK) if STX in cut.data else b"")
+            return Heard(DAMAGED, cut, _byte(NAK) if STX in cut.data and self._begun else b"")
         if first == ENQ:
-            self._opened = True
+            self._opened = self._begun = True
             return Heard(OPENED, cut, _byte(ACK))
         if first in _PLAIN:
             return Heard(_PLAIN[first], cut)
+        if not self._begun:
+            return Heard(FRAME, cut)
         return self._numbered(cut, cut.data[1] - 0x30)
 
     def _numbered(self, cut: Cut, number: int) -> Heard:

@@ -45,6 +45,10 @@ def check(driver, name):
             assert [told(found) for found in decode_record(driver, record.frames)] == [told(record)]
 
 
+def test_ascensia_contour():
+    check("ascensia-contour", "ascensia_contour")
+
+
 def test_blood_pressure():
     check("blood-pressure", "blood_pressure")
 
@@ -108,6 +112,7 @@ def test_ascii_scale():
 def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
         "ascii_scale",
+        "ascensia_contour",
         "blood_pressure",
         "continuous_glucose",
         "glucose_meter",
