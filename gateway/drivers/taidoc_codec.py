@@ -6,6 +6,7 @@ commands that we send are the same with A3. What d0 to d3 mean stands in taidoc_
 
 from gateway.drivers.base import SENT, Driver, Record
 from gateway.drivers.checksums import sum8
+from gateway.drivers.damage import Damage
 from gateway.drivers.framing import Cut, Cutter
 from gateway.drivers.last_valid import LastValid
 from gateway.drivers.taidoc_records import STRIP, Content, Live, family
@@ -17,7 +18,6 @@ CHANNELS = ("serial", CHARACTERISTIC)
 START, REPLY, COMMAND = 0x51, 0xA5, 0xA3
 MODEL, TIME, VALUE, SPO2 = 0x24, 0x25, 0x26, 0x49
 _SIZE, _USER_AT = 8, 5
-_MOST_DAMAGE = 8
 
 
 class _Frames(Cutter):
@@ -43,7 +43,7 @@ class Codec(Driver):
         self._cutter = _Frames()
         self._stream = LastValid()
         self._source = CHANNELS[0]
-        self._damage = 0
+        self._damage = Damage()
         self._model: Frame | None = None
         self._model_told = False
         self._request: Frame | None = None
@@ -62,8 +62,11 @@ class Codec(Driver):
         return self._cut(self._cutter.feed(frame.data), frame.offset_ms)
 
     def finish(self) -> list[Record]:
-        """The last value of an oximeter; and a model that is not known is evidence by itself."""
-        records = self._cut(self._cutter.end(), 0) + self._stream.ended()
+        """The last value of an oximeter; a model that is not known is evidence by itself."""
+        left = self._cutter.end()
+        records = self._cut([cut for cut in left if len(cut.data) >= _SIZE], 0)
+        cut_off = [_evidence(Frame(self._source, 0, cut.data)) for cut in left if len(cut.data) < _SIZE]
+        records += self._damage.ended(cut_off) + self._stream.ended()
         if self._model and not self._model_told and family(self._number()) is None:
             self._model_told = True
             error = DecodeError("model-unknown", "nobody told what a %s measures" % self._name())
@@ -75,18 +78,11 @@ class Codec(Driver):
         for cut in cuts:
             part = Frame(self._source, offset_ms, cut.data)
             if cut.code:
-                records += self._damaged(part)
+                records += self._damage.stretch(_evidence(part))
             elif cut.data[6] == REPLY:
+                self._damage.understood()
                 records += self._answered(part)
         return records
-
-    def _damaged(self, part: Frame) -> list[Record]:
-        """Evidence, as far as it is not too much, with the error that it has when it stands alone."""
-        self._damage += 1
-        if self._damage > _MOST_DAMAGE:
-            return []
-        alone = _Frames()
-        return [Record([part], None, None, (alone.feed(part.data) + alone.end())[0].error())]
 
     def _answered(self, reply: Frame) -> list[Record]:
         """What a reply gives when nobody asks for it: a record as far as it is told."""
@@ -123,7 +119,7 @@ class Codec(Driver):
             content = Content(self._number(), user, time.data[2:6] if time else None, value.data[2:6])
         except DecodeError as error:
             return [Record(frames, None, None, error)]
-        self._damage = 0
+        self._damage.read()
         return [Record(frames, content.reading, content.key)] if content.reading else []
 
     def _shown(self, reply: Frame) -> list[Record]:
@@ -132,3 +128,9 @@ class Codec(Driver):
         if live.reading is None:
             return self._stream.ended()
         return self._stream.valid(Record([reply], live.reading, live.key), reply.offset_ms)
+
+
+def _evidence(part: Frame) -> Record:
+    """A damaged stretch, with the error that it has when it stands alone."""
+    alone = _Frames()
+    return Record([part], None, None, (alone.feed(part.data) + alone.end())[0].error())
