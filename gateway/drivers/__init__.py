@@ -5,6 +5,7 @@ from gateway.drivers.ascii_scale import AsciiScale
 from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.drivers.continuous_glucose import ContinuousGlucose
+from gateway.drivers.freestyle_serial import FreestyleSerial
 from gateway.drivers.glucose_meter import GlucoseMeter
 from gateway.drivers.heart_rate import HeartRate
 from gateway.drivers.lifescan_serial import LifescanSerial
@@ -25,6 +26,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     AsciiScale,
     BloodPressure,
     ContinuousGlucose,
+    FreestyleSerial,
     GlucoseMeter,
     HeartRate,
     LifescanSerial,

@@ -109,20 +109,25 @@ def test_ascii_scale():
     check("ascii-scale", "ascii_scale")
 
 
+def test_freestyle_serial():
+    check("freestyle-serial", "freestyle_serial")
+
+
 def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
-        "ascii_scale",
         "ascensia_contour",
+        "ascii_scale",
         "blood_pressure",
         "continuous_glucose",
+        "freestyle_serial",
         "glucose_meter",
         "heart_rate",
+        "lifescan_serial",
         "mi_scale",
         "nonin_3230",
-        "lifescan_serial",
         "nonin_serial",
-        "onetouch_verio",
         "omron_blood_pressure",
+        "onetouch_verio",
         "pulse_oximeter",
         "taidoc",
         "thermometer",
