@@ -72,7 +72,8 @@ class House:
         self.folder = folder
         self.log = log
         self.window = PairingWindow()
-        self.agent = PairingAgent(self.window, Person(ask))
+        self.agent = PairingAgent(self.window)
+        self.person = Person(ask)
         synchronised = folder / "synchronised"
         synchronised.touch()  # the machine's clock is the host's
         clock = Clock(synchronised)
