@@ -56,10 +56,14 @@ class HeartRateStrap(Peripheral):
             await self._tell(await self.listener(self._beats, within_s), beats)
 
     async def _tell(self, link: HubLink, beats: Sequence[Beat]) -> None:
-        for beat in beats:
-            await link.notify(self._beats, self._encoded(beat, worn=True))
-            await link.pause(self.options.beat_s)
-        number = self._demand(beats[-1])
+        told = beats[0]
+        try:
+            for beat in beats:
+                await link.notify(self._beats, self._encoded(beat, worn=True))
+                told = beat
+                await link.pause(self.options.beat_s)
+        finally:  # a hub that leaves has the last value until then
+            number = self._demand(told)
         for _ in range(2):
             await link.notify(self._beats, self._encoded(Beat(0), worn=False))
         self.news = False

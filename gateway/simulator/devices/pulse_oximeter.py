@@ -87,13 +87,17 @@ class PulseOximeter(Storing):
             self.link.news.set()
 
     async def _tell_values(self, link: HubLink, values: Sequence[tuple[int, int]]) -> None:
-        await link.notify(self._values, _continuous(values[0], EARLY))
-        for pair in values:
-            await link.notify(self._values, _continuous(pair, VALIDATED))
-            await link.pause(self.options.beat_s)
-        data = _continuous(values[-1], VALIDATED)
-        number = self.truth.measured("oximetry", _values(*values[-1]), origin="spot", hex=data.hex())
-        self.truth.sent(number)
+        told = values[0]
+        await link.notify(self._values, _continuous(told, EARLY))
+        try:
+            for pair in values:
+                await link.notify(self._values, _continuous(pair, VALIDATED))
+                told = pair
+                await link.pause(self.options.beat_s)
+        finally:  # a hub that leaves has the last value until then
+            data = _continuous(told, VALIDATED)
+            number = self.truth.measured("oximetry", _values(*told), origin="spot", hex=data.hex())
+            self.truth.sent(number)
         await link.notify(self._values, _continuous((None, None), VALIDATED, _NOT_ON_THE_USER))
         await link.pause(self.options.beat_s)
         self.truth.confirmed(number)
