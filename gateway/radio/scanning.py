@@ -15,7 +15,7 @@ from bleak.backends.scanner import AdvertisementData
 
 from gateway.radio.base import Limits, RadioError
 from gateway.radio.facts import RadioFacts
-from gateway.radio.line import renew
+from gateway.radio.line import reason, renew
 from gateway.radio.machine import Machine
 from gateway.radio.watchdog import HEARS, OBEYS, POWER_CYCLE, UNPROVEN, Watchdog
 from gateway.wire.errors import MeethubError
@@ -71,7 +71,7 @@ class Ears:
 
     def _failed(self, error: Exception) -> None:
         self._facts.adapter_faults += 1
-        detail = error.detail if isinstance(error, MeethubError) else type(error).__name__
+        detail = error.detail if isinstance(error, MeethubError) else reason(error)
         code = error.code if isinstance(error, RadioError) else "adapter-missing"
         self._facts.problem = RadioError(code, detail)
         log.warning("scan-failed", code=code, reason=detail)
@@ -150,4 +150,4 @@ async def _stop(scanner: BleakScanner) -> None:
         async with asyncio.timeout(STOP_S):
             await scanner.stop()
     except Exception as error:  # noqa: BLE001 (bleak passes on whatever D-Bus and sockets raise)
-        log.info("scan-not-stopped", reason=type(error).__name__)
+        log.info("scan-not-stopped", reason=reason(error))
