@@ -30,6 +30,7 @@ from gateway.simulator.virtual_radio import AdapterPort, Air
 
 ADAPTER = "00:AA:01:00:00:{:02X}"
 PORT = "port"
+ADVERTISING_MS = 100  # a whole street would fill the air with more
 
 
 class Street:
@@ -104,7 +105,7 @@ def made(entry: Entry, air: Air, directory: Path, arguments: argparse.Namespace)
         assert issubclass(kind, Cable)
         return kind(own / PORT, own, arguments.speed, clock_offset_s=arguments.clock_offset)
     assert issubclass(kind, Advertiser)
-    options = kind.options_type(clock_offset_s=arguments.clock_offset)
+    options = kind.options_type(clock_offset_s=arguments.clock_offset, advertising_ms=ADVERTISING_MS)
     if isinstance(options, PeripheralOptions):
         options.keeps_memory = arguments.keeps_memory
     return kind(air, address_of(entry.driver), own, options)

@@ -153,7 +153,8 @@ class Bench:
     def _differences(self, devices: tuple[VirtualDevice, ...]) -> list[str]:
         left = list(self.readings)
         missing = []
-        for device, row in [(device, row) for device in devices for row in device.truth.of("measured")]:
+        measured = [(device, row) for device in devices for row in device.truth.of("measured")]
+        for device, row in measured:
             found = next((reading for reading in left if agrees(row, reading)), None)
             if found is not None:
                 left.remove(found)
