@@ -93,7 +93,8 @@ def sent_of(street: Path, kind: str) -> list[Sent]:
         rows = {
             event["number"]: event for event in events if event["event"] == MEASURED and event["kind"] == kind
         }
-        said = {event["number"]: event for event in events if event["event"] in (SENT, CONFIRMED)}
+        said = {event["number"]: event for event in reversed(events) if event["event"] == SENT}
+        said |= {event["number"]: event for event in reversed(events) if event["event"] == CONFIRMED}
         told += [
             Sent(rows[number]["values"], _at(event), event["event"] == CONFIRMED)
             for number, event in said.items()

@@ -17,7 +17,7 @@ def observation(code, value, *more):
 async def test_what_devices_said_of_a_kind(tmp_path):
     """Of several devices and kinds; confirmed is sure, sent is possible, and measured alone is neither."""
     scale, other = (TruthLog(tmp_path / name / "truth.jsonl", name) for name in ("a", "b"))
-    for values, events in (("70.0", ("sent", "confirmed")), ("71.0", ("sent",)), ("72.0", ())):
+    for values, events in (("70.0", ("sent", "confirmed", "sent")), ("71.0", ("sent",)), ("72.0", ())):
         number = scale.measured("weight", {"body-weight": values})
         for event in events:
             getattr(scale, event)(number)
