@@ -96,9 +96,9 @@ def sent_of(street: Path, kind: str) -> list[Sent]:
         said = {event["number"]: event for event in reversed(events) if event["event"] == SENT}
         said |= {event["number"]: event for event in reversed(events) if event["event"] == CONFIRMED}
         told += [
-            Sent(rows[number]["values"], _at(event), event["event"] == CONFIRMED)
-            for number, event in said.items()
-            if number in rows
+            Sent(row["values"], _at(said[number]), said[number]["event"] == CONFIRMED)
+            for number, row in rows.items()
+            if number in said
         ]
     return told
 
