@@ -17,6 +17,7 @@ from gateway.drivers.onetouch_verio import OnetouchVerio
 from gateway.drivers.pulse_oximeter import PulseOximeter
 from gateway.drivers.taidoc import TaiDoc
 from gateway.drivers.thermometer import Thermometer
+from gateway.drivers.viatom_oximeter import ViatomOximeter
 from gateway.drivers.weight_scale import WeightScale
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
@@ -38,6 +39,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     PulseOximeter,
     TaiDoc,
     Thermometer,
+    ViatomOximeter,
     WeightScale,
 )
 

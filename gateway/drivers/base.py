@@ -91,6 +91,7 @@ class Driver:
     joins: True where several frames of a visit can make one record, so that a visit is replayed whole.
     may_send: all that may ever be sent: (channel, first bytes, whole length) of each command. Nothing in it
         deletes, resets or starts anything at the device.
+    write_size: bytes of a write at most, where a longer command goes in pieces; 0: none is too long.
 
     Then what a conversation tells, while it goes on:
 
@@ -119,6 +120,7 @@ class Driver:
     cuts = False
     joins = False
     may_send: tuple[tuple[str, bytes, int], ...] = ()
+    write_size = 0
 
     patience_s: float | None = None
     mark: bytes | None = None
@@ -156,7 +158,11 @@ class Driver:
         """
         for where, start, size in self.may_send:
             if where == channel and size == len(command) and command[: len(start)] == start:
-                self._sends += (Frame(channel, 0, self.framed(command)),)
+                whole = self.framed(command)
+                most = self.write_size or len(whole)
+                self._sends += tuple(
+                    [Frame(channel, 0, whole[at : at + most]) for at in range(0, len(whole), most)]
+                )
                 return
         raise CommandError("command-forbidden", self.name)
 

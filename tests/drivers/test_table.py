@@ -89,6 +89,7 @@ FORBIDDEN = {
         *TAIDOC,
     ),
     "00001524-1212-efde-1523-785feabcd123": TAIDOC,
+    "8b00ace7-eb0b-49b0-bbe9-9aee0a26e1a3": (b"\x16", b"\x18"),  # Viatom: configure, factory default
     "db5b55e0-aee7-11e1-965e-0002a5d5c51b": tuple(
         bytes((size + 8, 0x01, 0xC0)) for size in range(57)
     ),  # Omron: write to the memory

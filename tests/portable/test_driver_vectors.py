@@ -101,6 +101,10 @@ def test_thermometer():
     check("thermometer", "thermometer")
 
 
+def test_viatom_oximeter():
+    check("viatom-oximeter", "viatom_oximeter")
+
+
 def test_weight_scale():
     check("weight-scale", "weight_scale")
 
@@ -131,6 +135,7 @@ def test_every_vector_has_a_name_of_its_own_and_a_source():
         "pulse_oximeter",
         "taidoc",
         "thermometer",
+        "viatom_oximeter",
         "weight_scale",
     ):
         found = vectors(name)
