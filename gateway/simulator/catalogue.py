@@ -47,6 +47,9 @@ CATALOGUE = (
     Entry("heart-rate", "strap", BLUETOOTH, "heart_rate_strap:HeartRateStrap", ("heart-rate",)),
     Entry("pulse-oximeter", "plx", BLUETOOTH, "pulse_oximeter:PulseOximeter", ("oximetry",)),
     Entry("weight-scale", "scale", BLUETOOTH, "weight_scales:BodyScale", ("weight", "body-composition")),
+    Entry("glucose-meter", "glucose", BLUETOOTH, "glucose_meter:GlucoseMeter", ("glucose",)),
+    Entry("continuous-glucose", "cgm", BLUETOOTH, "glucose_sensor:GlucoseSensor", ("cgm-glucose",)),
+    Entry("mi-scale", "", BLUETOOTH, "mi_scale:MiScale", ("weight", "body-composition")),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
 )
 USUAL = ("blood-pressure", "nonin-serial")

@@ -457,7 +457,7 @@ def test_a_link_that_drops_marks_nothing():
 def test_a_slow_meter_is_waited_for_and_asked_again():
     device = stored(1, 2)
     device.busy = 2
-    found, driver = visit(device)
+    found, _ = visit(device)
     assert numbers(found) == [1, 2]
     device = stored(1, 2)
     device.deaf = 2
