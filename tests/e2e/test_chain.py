@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -56,6 +57,30 @@ def test_a_second_start_goes_on_where_the_first_stopped(tmp_path):
     assert keys == [
         (tmp_path / "gateway" / name).read_bytes() for name in ("signing.key", "tls.key", "hub.pem")
     ]
+
+
+def test_every_virtual_device_is_read_in_the_chain(tmp_path):
+    """As `make run DEVICES=all`: of each kind that they measure the bridge takes something in."""
+    chain = Chain(tmp_path, devices=("all",), interval_s=4)
+    chain.start()
+    missing = {kind for entry in chain.devices for kind in entry.kinds}
+    follow = chain.follow()
+    end = threading.Timer(240, follow.terminate)
+    end.start()
+    try:
+        for line in follow.stdout:
+            step = json.loads(line)
+            missing -= {step["kind"]} if step["step"] == "accepted" else set()
+            if not missing:
+                break
+        faults = [line for path in truths(chain) for line in read_truth(path) if line["event"] == "fault"]
+    finally:
+        end.cancel()
+        follow.terminate()
+        follow.communicate()
+        chain.stop()
+    assert missing == set()
+    assert faults == []
 
 
 def test_expired_certificates_are_renewed_at_the_next_start(tmp_path):
@@ -123,7 +148,11 @@ def wait_for_events(chain: Chain, count: int) -> None:
 
 
 def happened(chain: Chain) -> int:
-    return sum(len(read_truth(path)) for path in Path(chain.street_data).glob("*/truth.jsonl"))
+    return sum(len(read_truth(path)) for path in truths(chain))
+
+
+def truths(chain: Chain) -> list[Path]:
+    return sorted(chain.street_data.glob("*/truth.jsonl"))
 
 
 def missing(chain: Chain) -> list[Sent]:
