@@ -50,6 +50,8 @@ CATALOGUE = (
     Entry("glucose-meter", "glucose", BLUETOOTH, "glucose_meter:GlucoseMeter", ("glucose",)),
     Entry("continuous-glucose", "cgm", BLUETOOTH, "glucose_sensor:GlucoseSensor", ("cgm-glucose",)),
     Entry("mi-scale", "", BLUETOOTH, "mi_scale:MiScale", ("weight", "body-composition")),
+    Entry("taidoc", "fora", SERIAL, "taidoc_meters:TaiDocCable", ("glucose",)),
+    Entry("ascensia-contour", "contour", SERIAL, "contour_meter:ContourMeter", ("glucose",)),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
 )
 USUAL = ("blood-pressure", "nonin-serial")
