@@ -73,6 +73,7 @@ class Peripheral(Attributes):
         self._about()
         self._guard()
         self._device.pairing_config_factory = self._pairing_config
+        self._device.gatt_server.max_mtu = self.options.mtu
         await super().start()
         self._device.keystore = JsonKeyStore(self.address, str(self._directory / "bonds.json"))
         if self.options.window_s is None:

@@ -16,7 +16,8 @@ class PeripheralOptions(AdvertiserOptions):
     to send. pace_s: pause between notifications and indications, as on a slow link. bonds: it answers over an
     encrypted bond only. refusal: ATT error without one (0F or 05). only_bonds_at_first: in the connection in
     which the bond is made it sends nothing, as A&D builds it. lose_confirmations: so many of the next
-    confirmations never reach the device, the link drops instead. battery: per cent; None: it tells none.
+    confirmations never reach the device, the link drops instead. mtu: bytes of its radio; 23 is an old one.
+    battery: per cent; None: it tells none.
     """
 
     keeps_memory: bool = False
@@ -28,6 +29,7 @@ class PeripheralOptions(AdvertiserOptions):
     refusal: int = att.ATT_INSUFFICIENT_ENCRYPTION_ERROR
     only_bonds_at_first: bool = False
     lose_confirmations: int = 0
+    mtu: int = 247
     manufacturer: str = "Meethub"
     model: str = "SIM"
     firmware: str = "1.0"

@@ -168,9 +168,9 @@ async def test_pounds_failures_and_no_clock(bench):
     await bench.reported(scale)
 
 
-@pytest.mark.parametrize("two_packets", [True, False])
-async def test_compositions_in_one_packet_and_in_two(bench, two_packets):
-    scale = await bench.on_air(BodyScale, WeightScaleDriver, two_packets=two_packets)
+@pytest.mark.parametrize(("two_packets", "mtu"), [(True, 23), (True, 247), (False, 247)])
+async def test_compositions_in_one_packet_and_in_two(bench, two_packets, mtu):
+    scale = await bench.on_air(BodyScale, WeightScaleDriver, two_packets=two_packets, mtu=mtu)
     await scale.use(timedelta(hours=2))
     await scale.weigh(14_000)
     await scale.compose(245, COMPOSITION)
