@@ -99,6 +99,8 @@ class Cable(VirtualDevice):
     def unplug(self) -> None:
         """The cable is pulled out, in the middle of whatever was being sent."""
         self.path.unlink(missing_ok=True)
+        if self._reading is not None:
+            asyncio.get_running_loop().remove_reader(self._master)
         if self._master >= 0:
             os.close(self._master)
             self._master = -1
