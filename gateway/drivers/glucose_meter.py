@@ -69,11 +69,9 @@ class GlucoseMeter(RecordReader):
 
     def finish(self) -> list[Record]:
         """Measurements without their context, and contexts without a measurement."""
-        records: list[Record] = []
-        while self._waiting:
-            records += self._record(self._waiting.pop(0), None)
-        while self._alone:
-            records.append(self._lost(self._alone.pop(0)))
+        records = [record for found in self._waiting for record in self._record(found, None)]
+        records += [_lost(context) for context in self._alone]
+        self._waiting, self._alone = [], []
         self._say(None)
         return records
 
@@ -112,11 +110,7 @@ class GlucoseMeter(RecordReader):
         if found.frame.data == self._joined:
             return []  # told again
         self._alone.append(found)
-        return [self._lost(self._alone.pop(0))] if len(self._alone) > _MOST_WAITING else []
-
-    def _lost(self, context: Context) -> Record:
-        error = DecodeError("context-alone", "no measurement with number %d" % context.number)
-        return Record([context.frame], None, None, error)
+        return [_lost(self._alone.pop(0))] if len(self._alone) > _MOST_WAITING else []
 
     def _record(self, found: Measurement, context: Context | None) -> list[Record]:
         """The record of a measurement; none where nothing of a person was measured."""
@@ -129,8 +123,7 @@ class GlucoseMeter(RecordReader):
         missing = found.announces and context is None
         if missing and self._quirk == "ketone":
             self._unsure = True
-            error = DecodeError("context-missing", "glucose or ketone: only the context tells")
-            return [Record(frames, None, None, error)]
+            return [Record(frames, None, None, DecodeError("context-missing", "glucose or ketone"))]
         reading = self._reading(found, context, final=not missing)
         # Numbers change when a meter is reset; they serve only where there is no time to tell records apart.
         by_number = found.key_time is None and self._quirk != "renumbers"
@@ -143,14 +136,12 @@ class GlucoseMeter(RecordReader):
         ketone = context is not None and context.ketone
         value = as_ketone(found.value) if ketone else found.value
         more = [] if context is None or context.hba1c is None else [context.hba1c]
-        return Reading(
-            value.name,
-            "stored",
-            [value] + more,
-            found.notes(value),
-            None,
-            None if self._quirk == "renumbers" else found.number,
-            found.time.text,
-            found.context + ([] if context is None else context.pairs),
-            final,
-        )
+        number = None if self._quirk == "renumbers" else found.number
+        pairs = found.context + ([] if context is None else context.pairs)
+        notes, time = found.notes(value), found.time.text
+        return Reading(value.name, "stored", [value] + more, notes, None, number, time, pairs, final)
+
+
+def _lost(context: Context) -> Record:
+    error = DecodeError("context-alone", "no measurement with number %d" % context.number)
+    return Record([context.frame], None, None, error)
