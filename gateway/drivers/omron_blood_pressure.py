@@ -36,11 +36,16 @@ from gateway.wire.items import Frame
 
 _MODEL = "2a24"
 _NO_KEY = bytes(16)
+_MET = b"\x01"
 _PATIENCE_S, _TRIES, _PROGRAM_TRIES = 1.0, 5, 10
 
 
 class OmronBloodPressure(Driver):
-    """One visit of a monitor. mark: what was told as undecoded at the last visit (omron_evidence.py)."""
+    """One visit of a monitor.
+
+    mark: that this monitor was met before, so that our key may be in it, and what was told as undecoded at
+    the last visit (omron_evidence.py).
+    """
 
     name = "omron-blood-pressure"
     services = ("ecbe3980-c9a2-11e1-b1bd-0002a5d5c51b", "fe4a")
@@ -64,18 +69,19 @@ class OmronBloodPressure(Driver):
         self._pieces, self._slots, self._evidence = Pieces(), Slots(), Evidence()
         self._secret = _NO_KEY
         self._asked, self._tries = b"", 0
+        self._pairing = False
         self._plan: list[tuple[int, int]] = []
-        self._reads_all = False
 
     def start(self, known: Known) -> None:
         """Pairs where a person has opened pairing; else opens the memory and reads it."""
-        self._secret, self._evidence.before = known.secret, known.mark or b""
+        self._secret, self._pairing = known.secret, known.pairing
+        self._evidence.before = (known.mark or b"")[len(_MET) :]
         if self._model is None:
             self.patience_s = _PATIENCE_S
         elif not self._model.has_key:
             self._begin()
         else:
-            self._ask(PROGRAM + _NO_KEY if known.pairing else KEY + self._secret)
+            self._ask(PROGRAM + _NO_KEY if known.pairing and known.mark is None else KEY + self._secret)
 
     def received(self, frame: Frame) -> list[Record]:
         """The records of a block, and what could not be understood."""
@@ -99,6 +105,7 @@ class OmronBloodPressure(Driver):
             self._tries += 1
             self._say()
         elif programs:
+            self._pairing = False
             self._ask(KEY + self._secret)
         else:
             self._stop()
@@ -122,7 +129,7 @@ class OmronBloodPressure(Driver):
         self._asked, self.patience_s = b"", None
 
     def _begin(self) -> None:
-        self._plan, self._reads_all = self._model.reads() if self._model else [], True
+        self._plan = self._model.reads() if self._model else []
         self._ask(START)
 
     def _go_on(self) -> None:
@@ -133,9 +140,12 @@ class OmronBloodPressure(Driver):
         if said not in AGREED:
             if asked == PROGRAM:
                 return []  # the bond is still being made: it is asked again in a moment
+            if asked == KEY and self._pairing:  # it forgot us, or was never ours
+                self._ask(PROGRAM + _NO_KEY)
+                return []
             self._stop()
             records = self._evidence.key_refused(frame)
-            self.mark = self._evidence.mark
+            self.mark = _MET + self._evidence.mark
             return records
         if len(self._asked) == UNLOCKING and said[0] == 0x80 + asked[0]:
             if asked == PROGRAM:
@@ -158,8 +168,8 @@ class OmronBloodPressure(Driver):
             elif answer.kind == STARTED and self._asked == START:
                 self._go_on()
             elif answer.kind == ENDED:  # it refuses a command in the same way
-                if self._asked == END and self._reads_all:
-                    self.mark = self._evidence.mark
+                if self._asked == END:
+                    self.mark = _MET + self._evidence.mark
                 self._stop()
         return records
 
@@ -185,5 +195,5 @@ class OmronBloodPressure(Driver):
         if self._model is not None:
             return []
         records = self._evidence.model_unknown()
-        self.mark = self._evidence.mark
+        self.mark = _MET + self._evidence.mark
         return records

@@ -51,7 +51,7 @@ def test_all_records_are_read_with_the_key():
     assert numbers(records) == [["145", "91", "72"], ["137", "90", "70"], ["145", "91", "72"]]
     assert sources(records) == [["eeprom:HEM-7600T:1"]] * 3
     assert [frame.data for record in records for frame in record.frames] == [EVOLV, ANOTHER, EVOLV]
-    assert marks[-1] == b""
+    assert marks[-1] == b"\x01"
     commands = monitor.commands
     assert commands[0] == (UNLOCK, "01" + SECRET.hex())
     assert commands[1] == (WRITE, START)
@@ -99,7 +99,7 @@ def test_pairing_gives_the_monitor_this_hubs_key_and_ends_there():
     monitor = evolv((0, EVOLV))
     monitor.key, monitor.pairs = b"", True
     records, marks = talk(OmronBloodPressure(), monitor, Known(None, SECRET, pairing=True))
-    assert (records, marks) == ([], [])
+    assert (records, marks[-1]) == ([], b"\x01")
     assert monitor.key == SECRET
     assert monitor.commands == [
         (UNLOCK, "02" + "00" * 16),
@@ -130,6 +130,21 @@ def test_a_monitor_that_is_not_in_pairing_mode_is_opened_with_the_key():
     assert numbers(records) == [["145", "91", "72"]]
     assert [text[:2] for _, text in monitor.commands[:11]] == ["02"] * 10 + ["01"]
     assert monitor.key == SECRET
+
+
+def test_a_monitor_that_was_met_before_is_asked_with_the_key_first():
+    monitor = evolv((0, EVOLV))
+    records, _ = talk(OmronBloodPressure(), monitor, Known(b"\x01", SECRET, pairing=True))
+    assert numbers(records) == [["145", "91", "72"]]
+    assert monitor.commands[0] == (UNLOCK, "01" + SECRET.hex())
+    monitor.key, monitor.pairs, monitor.commands = bytes(16), True, []
+    records, _ = talk(OmronBloodPressure(), monitor, Known(b"\x01", SECRET, pairing=True))
+    assert (records, monitor.key) == ([], SECRET)
+    assert [text[:2] for _, text in monitor.commands[:3]] == ["01", "02", "00"]
+    monitor.key, monitor.pairs, monitor.commands = bytes(16), False, []
+    records, _ = talk(OmronBloodPressure(), monitor, Known(b"\x01", SECRET, pairing=True))
+    assert numbers(records) == ["device-not-allowed"]
+    assert [text[:2] for _, text in monitor.commands] == ["01"] + ["02"] * 10 + ["01"]
 
 
 def test_another_key_is_told_once():
@@ -200,7 +215,7 @@ def test_the_memory_of_somebody_unknown_is_refused_and_the_rest_is_read():
     monitor.refused = (0x02AC,)
     records, marks = talk(OmronBloodPressure(), monitor, Known(None, SECRET))
     assert [record.reading.user for record in records] == [2]
-    assert marks[-1] == b""
+    assert marks[-1] == b"\x01"
     assert len(monitor.commands) == 2 + 1 + 25 + 1
 
 
@@ -219,10 +234,10 @@ def test_what_has_no_form_is_told_once():
     assert numbers(records) == [["145", "91", "72"], "frame-garbled"]
     again, marks = talk(OmronBloodPressure(), monitor, Known(marks[-1], SECRET))
     assert numbers(again) == [["145", "91", "72"]]
-    assert len(marks[-1]) == 4
+    assert len(marks[-1]) == 5
     monitor.put(0x02AC + 14, ANOTHER)
     again, marks = talk(OmronBloodPressure(), monitor, Known(marks[-1], SECRET))
-    assert (len(again), marks[-1]) == (2, b"")
+    assert (len(again), marks[-1]) == (2, b"\x01")
 
 
 def test_a_model_that_nobody_knows_is_not_read():
