@@ -12,14 +12,13 @@ from gateway.drivers.base import Driver, Known, Record
 from gateway.drivers.lifescan_ear import Ear
 from gateway.drivers.lifescan_packets import Link, is_frame, packed, payload_of, text_of
 from gateway.drivers.lifescan_records import STATUSES, frame_records, line_records, refusal
-from gateway.drivers.lifescan_talk import EASY, QUESTIONS, RECORD, VERIO, Talk
+from gateway.drivers.lifescan_talk import EASY, QUESTIONS, Talk
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 _ACKNOWLEDGE, _DISCONNECT = b"\x04", b"\x08"  # link bits of a frame without payload
-_TONGUES = 3
-_PATIENCE_S, _DUMP_PATIENCE_S = 2, 5
-_TRIES, _FIRST_TRIES = 5, 2
+_FIRST_PATIENCE_S, _PATIENCE_S, _DUMP_PATIENCE_S = 1, 2, 5
+_TONGUES, _TRIES, _FIRST_TRIES = 3, 5, 2
 
 
 class LifescanSerial(Driver):
@@ -33,20 +32,15 @@ class LifescanSerial(Driver):
     keeps_records = True
     clock_moves_records = True
     unique_serial = True
-    may_send = (
-        tuple([("serial", question, len(question)) for questions in QUESTIONS for question in questions])
-        + (("serial", RECORD[EASY], 4), ("serial", RECORD[VERIO], 4))
-        + (("serial", _ACKNOWLEDGE, 1), ("serial", _DISCONNECT, 1))
-    )
+    may_send = QUESTIONS + (("serial", _ACKNOWLEDGE, 1), ("serial", _DISCONNECT, 1))
 
     def __init__(self) -> None:
         self._ear = Ear("serial")
         self._talk: Talk | None = None
-        self._known = b""
+        self._link = Link()
+        self._known = self._last = b""
         self._tongues = self._tries = 0
         self._met = self._open = False
-        self._link = Link()
-        self._last = b""
 
     def start(self, known: Known) -> None:
         self._known = known.mark or b""
@@ -58,9 +52,9 @@ class LifescanSerial(Driver):
     def silent(self) -> list[Record]:
         """Asks again; after some time in the next tongue, or no more."""
         heard = self._ear.quiet()
-        records = self._records(heard)
-        if self._talk is not None and not [frame for frame, error in heard if error is None]:
-            self._ask_again(self._talk)
+        records, talk = self._records(heard), self._talk
+        if talk is not None and not [frame for frame, error in heard if error is None]:
+            self._ask_again(talk)
         return records
 
     def finish(self) -> list[Record]:
@@ -69,9 +63,8 @@ class LifescanSerial(Driver):
     def framed(self, command: bytes) -> bytes:
         if command[:2] == b"DM":
             return b"\x11\r" + command + b"\r"
-        if len(command) == 1:
-            return packed(command[0] | self._link.bits(), b"")
-        return packed(self._link.bits(), command)
+        bits = self._link.bits()
+        return packed(bits, command) if len(command) > 1 else packed(bits | command[0], b"")
 
     def _speak(self, tongue: int) -> None:
         self._talk = Talk(tongue, self._known)
@@ -80,7 +73,8 @@ class LifescanSerial(Driver):
         self._ask(self._talk)
 
     def _ask(self, talk: Talk) -> None:
-        self.patience_s = _DUMP_PATIENCE_S if talk.question() == b"DMP" else _PATIENCE_S
+        patience_s = _PATIENCE_S if self._met else _FIRST_PATIENCE_S
+        self.patience_s = _DUMP_PATIENCE_S if talk.question() == b"DMP" else patience_s
         if talk.tongue == EASY and not self._open:
             self._link = Link()
             self.send("serial", _DISCONNECT)
@@ -114,10 +108,9 @@ class LifescanSerial(Driver):
 
     def _line(self, frame: Frame) -> list[Record]:
         talk, text = self._talk, text_of(frame.data)
-        if talk is not None:
-            asked = talk.question()
-            if talk.line(text):
-                self._answered(talk, asked)
+        asked = b"" if talk is None else talk.question()
+        if talk is not None and talk.line(text):
+            self._answered(talk, asked)
         return line_records(frame, text)
 
     def _frame(self, frame: Frame) -> list[Record]:
@@ -126,10 +119,11 @@ class LifescanSerial(Driver):
             return []
         if talk is None:
             return frame_records(frame, payload)
-        asked, due = talk.question(), talk.reads_records() or refusal(payload) is not None
-        if talk.reply(payload):
-            self._answered(talk, asked)
-        return frame_records(frame, payload) if due else []
+        asked, reads = talk.question(), talk.reads_records()
+        if not talk.reply(payload):
+            return []
+        self._answered(talk, asked)
+        return frame_records(frame, payload) if reads or refusal(payload) is not None else []
 
     def _is_news(self, talk: Talk | None, data: bytes, payload: bytes) -> bool:
         """False for acknowledgements, for our own frame come back, and for a frame that was sent again."""

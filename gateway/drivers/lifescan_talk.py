@@ -10,13 +10,18 @@ from gateway.wire.reading import is_digits
 
 EASY, ULTRA2, VERIO = 0, 1, 2
 _SERIAL, _VERSION, _CLOCK, _COUNT, _RECORDS = 0, 1, 2, 3, 4
-QUESTIONS = (
+_QUESTIONS = (
     # An Ultra Easy tells how many records it has when it is asked for one that cannot be: 501.
     (b"\x05\x0b\x02" + bytes(9), b"\x05\x0d\x02", b"\x05\x20\x02" + bytes(4), b"\x05\x1f\xf5\x01"),
     (b"DM@", b"DM?", b"DMF", b"DMP"),
     (b"\x03\x0b\x01\x02", b"\x03\x0d\x01", b"\x03\x20\x02", b"\x03\x27\x00"),
 )
-RECORD = (b"\x05\x1f", b"", b"\x03\x21")  # before the record's number, u16
+_RECORD = (b"\x05\x1f", b"", b"\x03\x21")  # before the record's number, u16
+# All that is ever asked, as Driver.may_send has it.
+QUESTIONS = tuple(
+    [("serial", question, len(question)) for questions in _QUESTIONS for question in questions]
+    + [("serial", record, 4) for record in _RECORD if record]
+)
 _MODELS = ("OneTouch Ultra Easy", "OneTouch Ultra2", "OneTouch Verio IQ")
 _FIRST_YEAR = (1970, 2000, 2000)
 _GOOD, _NO_SUCH_RECORD = 0x06, 0x0F
@@ -44,8 +49,8 @@ class Talk:
     def question(self) -> bytes:
         """What is asked now."""
         if self._step == _RECORDS:
-            return RECORD[self.tongue] + self._number.to_bytes(2, "little")
-        return QUESTIONS[self.tongue][self._step]
+            return _RECORD[self.tongue] + self._number.to_bytes(2, "little")
+        return _QUESTIONS[self.tongue][self._step]
 
     def reads_records(self) -> bool:
         """True when the answer that is awaited is a record."""

@@ -20,6 +20,10 @@ _NOTIFY = "af9df7a3-e595-11e3-96b4-0002a5d5c51b"
 _HEARD = b"\x81"
 _CLOCK, _NEWEST, _COUNT = b"\x03\x20\x02", b"\x03\x0a\x02\x06", b"\x03\x27\x00"
 _RECORD = b"\x03\xb3"
+_MAY_SEND = tuple(
+    [(_WRITE, command, len(command)) for command in (_HEARD, _CLOCK, _NEWEST, _COUNT)]
+    + [(_WRITE, _RECORD, 4)]
+)
 _PATIENCE_S, _TRIES = 2, 5
 
 
@@ -33,18 +37,11 @@ class OnetouchVerio(Driver):
     cuts = True
     keeps_records = True
     clock_moves_records = True
-    may_send = (
-        (_WRITE, _HEARD, 1),
-        (_WRITE, _CLOCK, 3),
-        (_WRITE, _NEWEST, 4),
-        (_WRITE, _COUNT, 3),
-        (_WRITE, _RECORD, 4),
-    )
+    may_send = _MAY_SEND
 
     def __init__(self) -> None:
         self._ear = Ear(_NOTIFY)
-        self._last = self._question = b""
-        self._known = b""
+        self._last = self._question = self._known = b""
         self._number = self._newest = self._first = 0
         self._tries = self._unanswered = 0
         self._whole = True
@@ -58,10 +55,12 @@ class OnetouchVerio(Driver):
 
     def silent(self) -> list[Record]:
         """Asks again; a record that never comes is left out, and asked for at the next visit."""
-        records = self._records(self._ear.quiet())
+        asked, records = self._question, self._records(self._ear.quiet())
         self._tries += 1
+        if self._question != asked:
+            return records  # what hid behind half a frame was an answer
         if self._tries <= _TRIES:
-            self._ask(self._question)
+            self._ask(asked)
         elif self._question[:2] == _RECORD and not self._unanswered:
             self._unanswered += 1
             self._whole = False
@@ -99,11 +98,10 @@ class OnetouchVerio(Driver):
             return []
         if self._question:
             self.send(_WRITE, _HEARD)
-        if frame.data == self._last:
-            return []  # notified twice
-        self._last = frame.data
-        if self._question:
-            self._answered(payload)
+        twice, self._last = frame.data == self._last, frame.data
+        if twice:
+            return []
+        self._answered(payload)
         return frame_records(frame, payload)
 
     def _answered(self, payload: bytes) -> None:

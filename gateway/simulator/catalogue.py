@@ -52,6 +52,8 @@ CATALOGUE = (
     Entry("mi-scale", "", BLUETOOTH, "mi_scale:MiScale", ("weight", "body-composition")),
     Entry("taidoc", "fora", SERIAL, "taidoc_meters:TaiDocCable", ("glucose",)),
     Entry("ascensia-contour", "contour", SERIAL, "contour_meter:ContourMeter", ("glucose",)),
+    Entry("onetouch-verio", "verio", BLUETOOTH, "onetouch_verio:OnetouchVerio", ("glucose",)),
+    Entry("lifescan-serial", "ultra-easy", SERIAL, "lifescan_meters:UltraEasy", ("glucose",)),
     Entry("nonin-3230", "", BLUETOOTH, "nonin_3230:Nonin3230", ("oximetry",)),
     Entry("viatom-oximeter", "ring", BLUETOOTH, "viatom_ring:ViatomRing", ("oximetry",)),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),

@@ -4,7 +4,7 @@ from device_bytes import le
 from lifescan_bytes import NOTIFY, NOW, SINCE_2000, WRITE, Flex, flex, frame, line, talk
 
 from gateway.drivers import decode_record
-from gateway.drivers.base import CommandError
+from gateway.drivers.base import CommandError, Known
 from gateway.drivers.onetouch_verio import OnetouchVerio
 from gateway.wire.items import Frame
 
@@ -196,6 +196,15 @@ def test_a_meter_that_refuses():
         ] == [(value, "07:15:09") for value in values]
         assert (driver.mark is None) == (not values or command == 0xB3)
         assert driver.patience_s is None
+
+
+def test_an_answer_behind_half_a_frame_counts():
+    driver = OnetouchVerio()
+    driver.start(Known())
+    driver.take_sends()
+    driver.received(Frame(NOTIFY, 0, b"\x02\x3f\x00\x03" + frame(b"\x03\x06" + le(NOW - SINCE_2000, 4))))
+    assert seen(driver.silent()) == ["frame-short"]
+    assert [sent.data[4:-3] for sent in driver.take_sends()] == [b"", b"\x03\x0a\x02\x06"]
 
 
 def test_an_answer_to_something_else_is_waited_out():
