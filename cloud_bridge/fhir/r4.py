@@ -5,7 +5,8 @@ Codes and profiles: codes.py. What is not said by device or person is absent; do
 
 from typing import Any
 
-from cloud_bridge.fhir.codes import KINDS, VITAL_SIGNS, Concept, Kind, Panel, Single
+from cloud_bridge.fhir.codes import GLUCOSE, KINDS, VITAL_SIGNS, Concept, Kind, Panel, Single
+from cloud_bridge.fhir.glucose import glucose_concept
 from cloud_bridge.fhir.moments import effective, moment
 from cloud_bridge.fhir.notes import note, sentences
 from cloud_bridge.fhir.part import IDENTIFIER_SYSTEM, Part, RenderError, identifier_value, shown
@@ -24,6 +25,16 @@ CATEGORY = {
         }
     ],
     "text": "Vitale functies",
+}
+LABORATORY = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+            "code": "laboratory",
+            "display": "Laboratory",
+        }
+    ],
+    "text": "Bepalingen",
 }
 QUESTIONABLE = {
     "coding": [
@@ -47,7 +58,14 @@ def render(measured: Measured) -> list[Part]:
     values = _values(measured.reading, kind)
     parts = _panel_parts(measured, kind.panel, values) if kind.panel else []
     parts += [
-        _single_part(measured, kind.singles[name], values[name]) for name in kind.singles if name in values
+        _single_part(measured, single, values[name])
+        for name, single in kind.singles.items()
+        if name in values
+    ]
+    parts += [
+        _series_part(measured, single, [value for value in measured.reading.values if value.name == name])
+        for name, single in kind.series.items()
+        if name in values
     ]
     if not parts:
         raise RenderError("reading-empty", "no value")
@@ -59,7 +77,7 @@ def _values(reading: Reading, kind: Kind) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for value in reading.values:
         concept = kind.concept(value.name)
-        if concept is None or value.name in values:
+        if concept is None or (value.name in values and value.name not in kind.series):
             raise RenderError("value-unfit", "a name that the kind does not have, or has once")
         if value.digits is not None and value.unit not in concept.units:
             raise RenderError("value-unfit", "a unit that the kind does not have")
@@ -93,9 +111,18 @@ def _component(concept: Concept, value: Value | None) -> dict[str, Any]:
 
 
 def _single_part(measured: Measured, single: Single, value: Value) -> Part:
-    profile = VITAL_SIGNS if value.digits is None else single.profile
-    body = value_elements(value)
-    return Part(single.part, _observation(measured, single.part, single.concept, profile, body))
+    concept = single.concept
+    if single is GLUCOSE:
+        concept = glucose_concept(concept, measured.reading, value)
+    fits = value.digits is not None and concept.unit in ("", value.unit)
+    profile = single.profile if fits or not single.profile else VITAL_SIGNS
+    return Part(single.part, _observation(measured, single.part, concept, profile, value_elements(value)))
+
+
+def _series_part(measured: Measured, single: Single, values: list[Value]) -> Part:
+    components = [_component(single.concept, value) for value in values]
+    body = {"component": components}
+    return Part(single.part, _observation(measured, single.part, single.concept, single.profile, body))
 
 
 def _observation(
@@ -106,7 +133,7 @@ def _observation(
     device = _device(measured.device)
     resource: dict[str, Any] = {
         "resourceType": "Observation",
-        "meta": {"profile": [profile]},
+        "meta": {"profile": [profile]} if profile else None,
         "contained": [device] if device else None,
         "identifier": [
             {
@@ -115,7 +142,7 @@ def _observation(
             }
         ],
         "status": "final" if reading.final else "preliminary",
-        "category": [CATEGORY],
+        "category": [LABORATORY if KINDS[reading.kind].laboratory else CATEGORY],
         "code": _code(concept),
         "subject": {"reference": measured.subject},
         **effective(measured.placed),
@@ -130,7 +157,7 @@ def _observation(
 
 def _code(concept: Concept) -> dict[str, Any]:
     codings = [{"system": system, "code": code} for system, code in concept.codings]
-    return {"coding": codings, "text": concept.text}
+    return ({"coding": codings} if codings else {}) | {"text": concept.text}
 
 
 def _device(device: Device) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from gateway.simulator.fhir_server import FhirServer
 from gateway.simulator.truth import CONFIRMED, MEASURED, SENT, read_truth
 
 PAGE = 200
+PRECISION = "http://hl7.org/fhir/StructureDefinition/quantity-precision"
 SYSTOLIC, DIASTOLIC, MEAN, PANEL, SPO2, PULSE = "8480-6", "8462-4", "8478-0", "85354-9", "59408-5", "8867-4"
 Values = tuple[str | None, ...]
 
@@ -146,6 +147,10 @@ def _singles(observations: list[dict[str, Any]], code: str) -> Counter[Values]:
     return Counter((_quantity(resource),) for resource in observations if _has(resource, code))
 
 
+def _called(observations: list[dict[str, Any]], text: str) -> Counter[Values]:
+    return Counter((_quantity(resource),) for resource in observations if resource["code"]["text"] == text)
+
+
 def _pulses(observations: list[dict[str, Any]], source: str) -> Counter[Values]:
     """Pulses of one source: the MDC code says whether cuff or oximeter counted."""
     pulses = [resource for resource in observations if _has(resource, PULSE) and _has(resource, source)]
@@ -162,12 +167,23 @@ class Shown:
 
 
 def _has(element: dict[str, Any], code: str) -> bool:
-    return any(coding.get("code") == code for coding in element["code"]["coding"])
+    return any(coding.get("code") == code for coding in element["code"].get("coding", []))
 
 
 def _quantity(element: dict[str, Any]) -> str | None:
-    value = element.get("valueQuantity", {}).get("value")
-    return None if value is None else str(value)
+    """The number as the device showed it: the server drops zeros at its end, and says beside how many."""
+    quantity = element.get("valueQuantity", {})
+    if "value" not in quantity:
+        return None
+    whole, _, decimals = str(quantity["value"]).partition(".")
+    places = max(len(decimals), *(int(places) for places in _places(quantity)), 0)
+    decimals = decimals.ljust(places, "0")
+    return quantity.get("comparator", "") + (f"{whole}.{decimals}" if places else whole)
+
+
+def _places(quantity: dict[str, Any]) -> list[str]:
+    extensions = quantity.get("_value", {}).get("extension", [])
+    return [extension["valueInteger"] for extension in extensions if extension["url"] == PRECISION]
 
 
 SHOWN = {
@@ -179,4 +195,13 @@ SHOWN = {
         Shown("oxygen saturation", ("spo2",), partial(_singles, code=SPO2)),
         Shown("pulse of the oximeter", ("pulse-rate",), partial(_pulses, source="149530")),
     ),
+    "weight": (Shown("body weight", ("body-weight",), partial(_called, text="Lichaamsgewicht")),),
+    "body-composition": (Shown("body fat", ("body-fat",), partial(_called, text="Lichaamsvet")),),
+    "temperature": (
+        Shown("body temperature", ("body-temperature",), partial(_called, text="Lichaamstemperatuur")),
+    ),
+    "heart-rate": (Shown("heart rate", ("heart-rate",), partial(_called, text="Hartfrequentie")),),
+    "glucose": (Shown("glucose", ("glucose",), partial(_called, text="Glucose")),),
+    "ketone": (Shown("ketones", ("ketone",), partial(_called, text="Ketonen")),),
+    "cgm-glucose": (Shown("glucose of the sensor", ("glucose",), partial(_called, text="Glucose (sensor)")),),
 }

@@ -67,8 +67,13 @@ def measured(reading: Reading, **changes: Any) -> Measured:
 NAMES = {
     "blood-pressure": ("systolic", "diastolic", "mean-arterial", "pulse-rate"),
     "oximetry": ("spo2", "pulse-rate", "perfusion-index"),
+    "weight": ("body-weight", "bmi", "body-height"),
+    "temperature": ("body-temperature",),
+    "heart-rate": ("heart-rate", "energy", "rr-interval"),
+    "glucose": ("glucose", "hba1c"),
+    "cgm-glucose": ("glucose", "trend", "quality"),
 }
-UNITS = ("mm[Hg]", "kPa", "/min", "%", "mmHg", "")
+UNITS = ("mm[Hg]", "kPa", "/min", "%", "mmHg", "", "kg", "Cel", "s", "mmol/L", "mg/dL")
 
 
 @st.composite
@@ -82,7 +87,7 @@ def values(draw: st.DrawFn, name: str) -> Value:
 
 @st.composite
 def readings(draw: st.DrawFn) -> Reading:
-    kind = draw(st.sampled_from([*NAMES, "weight"]))
+    kind = draw(st.sampled_from([*NAMES, "activity"]))
     names = draw(st.lists(st.sampled_from([*NAMES.get(kind, ()), "body-weight"]), max_size=5))
     return Reading(
         kind,

@@ -139,7 +139,7 @@ def test_a_bad_line_gives_an_error_line(line: str) -> None:
 
 
 def test_order_is_kept_and_one_bad_line_takes_no_other() -> None:
-    lines = [simplejson.dumps(said()), "x", simplejson.dumps(said(kind="weight")), simplejson.dumps(said())]
+    lines = [simplejson.dumps(said()), "x", simplejson.dumps(said(kind="activity")), simplejson.dumps(said())]
     good, answers = mapped(*lines)
     assert not good
     assert [answer.get("error", {}).get("code") for answer in answers] == [

@@ -83,6 +83,74 @@ def test_an_oximetry_is_saturation_pulse_and_perfusion() -> None:
     assert parts["spo2"]["meta"]["profile"] == [NL_CORE + "O2Saturation"]
 
 
+VITAL_SIGNS = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "unit", "codes", "profile"),
+    [
+        ("weight", "body-weight", "kg", [(LOINC, "29463-7"), (MDC, "188736")], NL_CORE + "BodyWeight"),
+        ("weight", "body-weight", "[lb_av]", [(LOINC, "29463-7"), (MDC, "188736")], VITAL_SIGNS),
+        ("weight", "body-height", "m", [(LOINC, "8302-2"), (MDC, "188740")], VITAL_SIGNS),
+        ("body-composition", "body-fat", "%", [(LOINC, "41982-0"), (MDC, "188748")], VITAL_SIGNS),
+        ("body-composition", "body-water-mass", "kg", [(MDC, "188764")], None),
+        ("body-composition", "impedance", "Ohm", None, None),
+        (
+            "temperature",
+            "body-temperature",
+            "Cel",
+            [(LOINC, "8310-5"), (MDC, "150364")],
+            NL_CORE + "BodyTemperature",
+        ),
+        ("temperature", "body-temperature", "[degF]", [(LOINC, "8310-5"), (MDC, "150364")], VITAL_SIGNS),
+        ("heart-rate", "heart-rate", "/min", [(LOINC, "8867-4"), (MDC, "147842")], NL_CORE + "HeartRate"),
+        ("glucose", "glucose", "mmol/L", [(LOINC, "14743-9")], None),
+        ("glucose", "glucose", "mg/dL", None, None),
+        ("ketone", "ketone", "mmol/L", None, None),
+        ("cgm-glucose", "glucose", "mg/dL", [(LOINC, "99504-3"), (MDC, "160212")], None),
+    ],
+)
+def test_what_each_value_is_called(
+    kind: str, name: str, unit: str, codes: list[tuple[str, str]] | None, profile: str | None
+) -> None:
+    (resource,) = render(with_values(kind, value(name, "70.50", unit))).values()
+    assert exact_text(resource["valueQuantity"]) == "70.50"
+    assert (resource["valueQuantity"]["code"], resource["code"]["text"] != "") == (unit, True)
+    assert (codings(resource["code"]) if codes else resource["code"].get("coding")) == codes
+    assert resource.get("meta", {"profile": [None]})["profile"] == [profile]
+    laboratory = kind in {"glucose", "ketone", "cgm-glucose"}
+    category = "laboratory" if laboratory else "vital-signs"
+    assert [coding["code"] for coding in resource["category"][0]["coding"]] == [category]
+
+
+@pytest.mark.parametrize(
+    ("context", "unit", "codes"),
+    [
+        ([("meal", "fasting")], "mmol/L", ["14770-2"]),
+        ([("meal", "after-meal")], "mmol/L", ["14743-9"]),
+        ([("meal", "after-meal"), ("minutes-after-meal", "120")], "mmol/L", ["14760-3"]),
+        ([("meal", "after-meal"), ("minutes-after-meal", "60")], "mmol/L", ["14743-9"]),
+        ([("meal", "after-meal"), ("minutes-after-meal", "soon")], "mmol/L", ["14743-9"]),
+        ([("minutes-after-meal", "120")], "mmol/L", ["14743-9"]),
+        ([("sample", "capillary-plasma")], "mmol/L", ["14743-9", "160188"]),
+        ([("sample", "capillary-plasma"), ("meal", "fasting")], "mg/dL", ["160188"]),
+    ],
+)
+def test_glucose_is_called_by_unit_meal_and_sample(
+    context: list[tuple[str, str]], unit: str, codes: list[str]
+) -> None:
+    start = with_reading(with_values("glucose", value("glucose", "5.4", unit)), context=context)
+    assert [code for _, code in codings(render(start)["glucose"]["code"])] == codes
+
+
+def test_intervals_between_beats_stay_in_their_order() -> None:
+    intervals = [value("rr-interval", text, "s") for text in ("0.8125000000", "0.7900390625", "0.8125000000")]
+    parts = render(with_values("heart-rate", value("heart-rate", "74", "/min"), *intervals))
+    assert list(parts) == ["heart-rate", "rr-interval"]
+    components = parts["rr-interval"]["component"]
+    assert [exact_text(one["valueQuantity"]) for one in components] == [found.text() for found in intervals]
+
+
 def test_the_elements_that_all_share() -> None:
     for resource in [*render(pressure()).values(), *render(oximetry()).values()]:
         assert resource["resourceType"] == "Observation"
@@ -214,7 +282,7 @@ def test_a_limit_keeps_its_comparator() -> None:
 @pytest.mark.parametrize(
     ("what", "code"),
     [
-        (with_values("weight", value("body-weight", "70", "kg")), "kind-unknown"),
+        (with_values("activity", value("steps", "70", "{steps}")), "kind-unknown"),
         (with_values("oximetry", value("systolic", "120", "mm[Hg]")), "value-unfit"),
         (with_values("oximetry", value("spo2", "97", "mm[Hg]")), "value-unfit"),
         (with_values("oximetry", value("spo2", "97", "%"), value("spo2", "96", "%")), "value-unfit"),
