@@ -2,7 +2,7 @@
 
 Sources: nl-core R4 0.12.1 (Nictiz zib2020) for LOINC, SNOMED CT and units; HL7 Personal Health Devices guide
 2.0.0 and IEEE 11073-10101 for MDC (partition x 65536 + term); LOINC 61006-3 and 41982-0 from loinc.org,
-99504-3 from HL7's guide to continuous glucose monitoring 1.0.0. The coding that a nl-core profile fixes stands
+99504-3 from HL7's guide to continuous glucose monitoring 1.0.0. The coding that a nl-core profile fixes comes
 first: some validators compare the lists position by position. Where no code is sure there are only words.
 """
 

@@ -178,7 +178,7 @@ def _quantity(element: dict[str, Any]) -> str | None:
     whole, _, decimals = str(quantity["value"]).partition(".")
     places = max(len(decimals), *(int(places) for places in _places(quantity)), 0)
     decimals = decimals.ljust(places, "0")
-    return quantity.get("comparator", "") + (f"{whole}.{decimals}" if places else whole)
+    return str(quantity.get("comparator", "")) + (f"{whole}.{decimals}" if places else whole)
 
 
 def _places(quantity: dict[str, Any]) -> list[str]:
