@@ -4,6 +4,7 @@ from gateway.drivers.ascensia_contour import AscensiaContour
 from gateway.drivers.ascii_scale import AsciiScale
 from gateway.drivers.base import Driver, Record
 from gateway.drivers.blood_pressure import BloodPressure
+from gateway.drivers.contec_cms50 import ContecCms50
 from gateway.drivers.continuous_glucose import ContinuousGlucose
 from gateway.drivers.freestyle_serial import FreestyleSerial
 from gateway.drivers.glucose_meter import GlucoseMeter
@@ -26,6 +27,7 @@ DRIVERS: tuple[type[Driver], ...] = (
     AscensiaContour,
     AsciiScale,
     BloodPressure,
+    ContecCms50,
     ContinuousGlucose,
     FreestyleSerial,
     GlucoseMeter,

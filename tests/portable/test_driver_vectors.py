@@ -117,11 +117,16 @@ def test_freestyle_serial():
     check("freestyle-serial", "freestyle_serial")
 
 
+def test_contec_cms50():
+    check("contec-cms50", "contec_cms50")
+
+
 def test_every_vector_has_a_name_of_its_own_and_a_source():
     for name in (
         "ascensia_contour",
         "ascii_scale",
         "blood_pressure",
+        "contec_cms50",
         "continuous_glucose",
         "freestyle_serial",
         "glucose_meter",
