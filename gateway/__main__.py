@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 problem found, 2 wrong usage, 3 unreachable.
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,7 +44,8 @@ def _fail(error: MeethubError, *, as_json: bool) -> int:
         print(json.dumps({"error": row}))
     else:
         print(told(error.code, spoken(dict(os.environ)), error.detail), file=sys.stderr)
-    return UNREACHABLE if error.code.endswith("unreachable") else PROBLEM
+    away = error.code.endswith("unreachable") or error.code in ("device-not-found", "connect-failed")
+    return UNREACHABLE if away else PROBLEM
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     init = add("init", _init, "Make this hub's keys and print the request for the bridge.")
     init.add_argument("--hub", help="hub id, when there is no configuration file yet")
     init.add_argument("--data", type=Path, help="data directory, when there is no configuration file yet")
+    pair = add("pair", _pair, "Pair a Bluetooth device with this hub, and put it into the configuration.")
+    pair.add_argument("--address", type=_address, help="of the device, as its label or the list says")
+    pair.add_argument("--driver", type=_by_radio, help="its driver, when the device fits several")
+    pair.add_argument("--seconds", type=float, default=60, help="how long to look for devices (default 60)")
     add("devices", _devices, "List the configured devices with the identity that bindings name.")
     driver = add("driver", _driver, "Begin a driver for a new device, in a checkout of Meethub.")
     driver.add_argument("action", choices=["new"], help="new: driver, virtual device and tests")
@@ -84,6 +90,23 @@ def _readable(text: str) -> Path:
     if text != STDIN and (path.is_dir() or not os.access(path, os.R_OK)):
         raise argparse.ArgumentTypeError(f"{text} cannot be read")
     return path
+
+
+def _address(text: str) -> str:
+    """An address; anything else is wrong usage."""
+    if not re.fullmatch("([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", text):
+        raise argparse.ArgumentTypeError(f"{text} is not an address such as C0:FF:EE:00:00:01")
+    return text.upper()
+
+
+def _by_radio(text: str) -> str:
+    """The name of a driver for Bluetooth; anything else is wrong usage."""
+    from gateway.drivers import driver_named
+
+    driver = driver_named(text)
+    if driver is None or not (driver.subscribe or driver.adverts):
+        raise argparse.ArgumentTypeError(f"{text} is no driver for Bluetooth (meethub-gateway decode --list)")
+    return text
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -151,6 +174,18 @@ def _init(chosen: argparse.Namespace) -> int:
     else:
         request = enrolment_request(chosen.hub, chosen.data)
     print(json.dumps(request))
+    return OK
+
+
+def _pair(chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from gateway.logs import log_nothing
+    from gateway.pair_command import Wish, pair
+
+    log_nothing()
+    wish = Wish(chosen.config, chosen.address or "", chosen.driver or "", chosen.seconds, chosen.json)
+    asyncio.run(pair(wish))
     return OK
 
 

@@ -24,12 +24,13 @@ class ConfigError(MeethubError):
 class BluetoothEntry:
     """A Bluetooth device of this home: its address, its driver's name, and who consented at the device.
 
-    users: as in the file, "slot:code" pairs.
+    users: as in the file, "slot:code" pairs. bond: it was paired with this hub, and is heard bonded only.
     """
 
     address: str
     driver: str
     users: str = ""
+    bond: bool = False
 
     def consents(self) -> tuple[tuple[int, int], ...]:
         """(user slot, consent code) of each person."""
@@ -132,6 +133,7 @@ SCHEMA: dict[str, dict[str, Key]] = {
         ),
         "driver": _text(f"the name of a driver for Bluetooth {_DRIVERS}", _by_radio),
         "users": _text('user slot and consent code of each person, such as "1:0123, 2:4567"', _are_users, ""),
+        "bond": Key(bool, "true or false", lambda _: True, default=False),
     },
     "serial.device": {
         "port": _text(*_PATH),

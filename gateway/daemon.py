@@ -1,6 +1,7 @@
 """The gateway daemon: builds the hub from its configuration, runs it, and stops it cleanly."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from pathlib import Path
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import Config, make_data_directory
+from gateway.config import BluetoothEntry, Config, make_data_directory
+from gateway.control import Channel, serve
 from gateway.dialogue import Dialogue
 from gateway.doctor import certificate_end
 from gateway.drivers import driver_named
@@ -72,6 +74,7 @@ class _Daemon:
         self._uplink = Uplink(_uplink_settings(config), self._heard)
         self._hub = self._build()
         self._stop = asyncio.Event()
+        self._radio_wanted = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _build(self) -> Hub:
@@ -151,8 +154,10 @@ class _Daemon:
     def _listeners(self) -> list[Coroutine[None, None, None]]:
         self._ports = [self._serial_port(number) for number in range(len(self._config.serial))]
         works = [port.run() for port in self._ports]
-        if self._config.bluetooth and self._config.adapter != "none":
-            works.append(self._listen())
+        if self._config.adapter != "none":
+            if self._config.bluetooth:
+                self._radio_wanted.set()
+            works += self._radio_works()
         return works
 
     def _identities(self) -> list[str]:
@@ -165,7 +170,9 @@ class _Daemon:
             "ports-open": sum(port.facts.open for port in self._ports),
             "ports-failing": sum(port.facts.problem is not None for port in self._ports),
         }
-        return facts if self._radio is None else facts | self._radio.facts.numbers()
+        if self._radio is None or not self._radio_wanted.is_set():
+            return facts
+        return facts | self._radio.facts.numbers()
 
     def _serial_port(self, number: int) -> SerialPort:
         entry = self._config.serial[number]
@@ -174,32 +181,43 @@ class _Daemon:
             entry.port, driver, device, self._hub.visits, allowed=lambda: self._hub.may_visit(driver)
         )
 
-    async def _listen(self) -> None:
-        """The radio, and beside it on BlueZ our own pairing agent: without one no device can bond."""
+    def _radio_works(self) -> list[Coroutine[None, None, None]]:
+        """The radio, on BlueZ beside it our own agent (without one no device can bond), and who may ask."""
+        from gateway.pairing_agent import PairingAgent
+        from gateway.pairing_desk import Desk
+
         window = PairingWindow()
-        devices = []
-        for entry in self._config.bluetooth:
-            window.open_for(entry.address, PAIRING_S)
-            identity = bluetooth_device(entry).identity
-            devices.append(BluetoothDevice(entry.address, _driver(entry.driver), identity, entry.consents()))
         self._radio = radio = Radio(
-            devices,
+            [self._bound(entry) for entry in self._config.bluetooth],
             self._hub.visits,
             self._clock.wall,
             self._backend,
             lambda device: self._hub.may_visit(device.driver),
             pairing_open=window.is_open,
             pairing_answered=window.answered,
-            adapter=self._config.adapter if self._backend is None else None,
+            adapter=self._config.adapter,
             mono_ms=self._clock.mono_ms,
         )
-        if self._backend is not None:
-            await radio.run()
-            return
-        from gateway.pairing_agent import PairingAgent
+        for entry in self._config.bluetooth:
+            if not entry.bond:  # one that has paired already needs a person's word to pair again
+                window.open_for(entry.address, PAIRING_S)
+        agent = PairingAgent(window) if self._backend is None else None
+        desk = Desk(radio, window, agent, takes=True)
 
-        async with PairingAgent(window):
-            await radio.run()
+        async def listen() -> None:
+            await self._radio_wanted.wait()
+            async with agent or contextlib.nullcontext():
+                await radio.run()
+
+        async def answer(channel: Channel) -> None:
+            self._radio_wanted.set()  # also where no device is configured yet
+            await desk.serve(channel)
+
+        return [listen(), serve(self._config.data, answer)]
+
+    def _bound(self, entry: BluetoothEntry) -> BluetoothDevice:
+        identity = bluetooth_device(entry).identity
+        return BluetoothDevice(entry.address, _driver(entry.driver), identity, entry.consents(), entry.bond)
 
 
 def _driver(name: str) -> type[Driver]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gateway.config import Config, ConfigError, load
 from gateway.outbox import Outbox
+from gateway.pairing_steps import Steps
+from gateway.radio_doctor import examine_radio
 from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
@@ -21,11 +23,12 @@ REFUSED_WITHIN_S = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """One point that was looked at; `code` names what is wrong, None when it is good."""
+    """One point that was looked at; `code` names what is wrong, None when it is good; `steps` mend it."""
 
     point: str
     code: str | None = None
     detail: str = ""
+    steps: Steps | None = None
 
     @property
     def good(self) -> bool:
@@ -40,13 +43,18 @@ class Finding:
         if self.code is not None:
             who, dutch, english = explain(self.code)
             row |= {"code": self.code, "who": who, "nl": dutch, "en": english}
+        if self.steps is not None:
+            row["steps"] = {"nl": self.steps.nl, "en": self.steps.en}
         return row
 
     def line(self) -> str:
         """The finding for people, in the language of their terminal."""
         if self.code is None:
             return f"ok      {self.point}{': ' + self.detail if self.detail else ''}"
-        return f"PROBLEM {self.point}: {told(self.code, spoken(dict(os.environ)), self.detail)}"
+        language = spoken(dict(os.environ))
+        lines = [f"PROBLEM {self.point}: {told(self.code, language, self.detail)}"]
+        lines += ["  - " + step for step in (self.steps.told(language) if self.steps else ())]
+        return "\n".join(lines)
 
 
 def examine(path: Path) -> list[Finding]:
@@ -71,6 +79,8 @@ def _examine(config: Config) -> Iterator[Finding]:
             yield Finding(point, detail=check(config))
         except MeethubError as error:
             yield Finding(point, error.code, error.detail)
+    if config.adapter != "none" and config.bluetooth:
+        yield from (Finding(one.point, one.code, one.detail, one.steps) for one in examine_radio(config))
 
 
 class DoctorError(MeethubError):

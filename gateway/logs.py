@@ -24,6 +24,12 @@ def log_to_stderr(form: str) -> None:
     logging.basicConfig(handlers=[LibraryLog(logging.WARNING)], force=True)
 
 
+def log_nothing() -> None:
+    """For a command that tells people itself what goes on."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+
+
 class LibraryLog(logging.Handler):
     """Says that a library had something to say, and where; its own words may hold a name or an address."""
 

@@ -83,6 +83,15 @@ class Radio:
         self._devices[device.address.upper()] = device
         self.facts.devices.setdefault(device.identity, DeviceFacts())
 
+    def device(self, address: str) -> BluetoothDevice | None:
+        """The device of this hub with this address."""
+        return self._devices.get(address.upper())
+
+    @property
+    def devices(self) -> list[BluetoothDevice]:
+        """All devices of this hub."""
+        return list(self._devices.values())
+
     async def run(self) -> None:
         """Listens and visits until cancelled; visits that go on are closed then."""
         try:
@@ -150,6 +159,7 @@ class Radio:
             self._failed(device, facts, RadioError("radio-unexpected", type(error).__name__))
         finally:
             facts.busy = False
+            facts.visit_over.set()
 
     async def _explained(self, device: BluetoothDevice, facts: DeviceFacts, error: RadioError) -> RadioError:
         """The error, or what lies behind it: a bond that another adapter, phone or hub holds."""
@@ -227,10 +237,16 @@ class Radio:
         facts.problem, facts.failures, facts.turned_away, facts.not_before = None, 0, 0, 0
         return paired
 
-    async def heard(self, address: str, timeout_s: float) -> None:
+    async def heard(self, address: str, timeout_s: float) -> BLEDevice:
         """Waits until this device advertises. RadioError("device-not-found")."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._bonder.found(address)
+                return await self._bonder.found(address)
         except TimeoutError:
             raise self.facts.problem or RadioError("device-not-found") from None
+
+    async def forget(self, address: str, timeout_s: float) -> None:
+        """Gives up the bond with this device, if there is one, as soon as it is heard."""
+        line = self._line(await self.heard(address, timeout_s))
+        if line.bonded:
+            await line.forget()

@@ -112,6 +112,11 @@ class BluezAdapter:
         async with self._asked() as bluez:
             return bool(await bluez.get(self._path, ADAPTER, "Discovering"))
 
+    async def powered(self) -> bool:
+        """Whether the adapter is there and on. BluezError when it is not there."""
+        async with self._asked() as bluez:
+            return bool(await bluez.get(self._path, ADAPTER, "Powered"))
+
     async def power_cycle(self) -> None:
         """BluezError when the adapter does not obey: a controller that hangs, or one that is gone."""
         async with self._asked() as bluez:

@@ -67,6 +67,7 @@ class Ears:
             except Exception as error:  # noqa: BLE001 (bleak passes on whatever D-Bus and sockets raise)
                 self._failed(error)
                 retry_s = min(2 * retry_s, self._limits.last_retry_s)
+            _heed_cancel()
             await asyncio.sleep(retry_s)
 
     def _failed(self, error: Exception) -> None:
@@ -89,6 +90,7 @@ class Ears:
             scanner = self._scanner(self._heard)
             await scanner.start()
             try:
+                _heed_cancel()
                 # It did not scan and now it does: so the controller takes orders.
                 self._started(obeys=not scanned and await self._machine.scans())
                 why = await self._until_lost(lost)
@@ -138,6 +140,13 @@ class Ears:
         self._facts.proof = HEARS
         if self._facts.problem is not None and self._facts.problem.code == "radio-silent":
             self._facts.problem = None
+
+
+def _heed_cancel() -> None:
+    """A Bluetooth library may have taken our end for its own error; then it is said again here."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _now() -> float:

@@ -25,7 +25,7 @@ from tests.gateway.hub_tls import Installed, Server
 from tests.gateway.outbox_fixtures import Bench
 
 SCRIPT = str(Path(sys.executable).with_name("meethub-gateway"))
-COMMANDS = ("run", "decode", "outbox", "doctor", "init", "devices")
+COMMANDS = ("run", "decode", "outbox", "doctor", "init", "devices", "pair")
 VISIT = json.dumps({"driver": "blood-pressure", "received": [["2a35", record_bytes().hex()]]})
 
 
