@@ -197,3 +197,24 @@ async def test_what_is_a_users_waits_for_consent(bench):
     await scale.truth.wait_for("confirmed")
     await bench.visited(scale)
     assert [record.number for record in scale.memory.records] == [1]
+    assert scale.truth.of("controlled") == []
+
+
+async def test_a_user_whose_code_the_hub_knows_is_told_and_then_left(bench):
+    """A wrong code of another user is tried once; in the end nobody is active, so that no one is mistaken."""
+    scale = await bench.on_air(
+        BodyScale, WeightScaleDriver, users={1: 1234, 2: 77}, consents=((1, 1234), (2, 78))
+    )
+    await scale.weigh(14_000, user=1)
+    await scale.compose(245, COMPOSITION, user=1)
+    await bench.listen()
+    await bench.reported(scale)
+    await bench.visited(scale)
+    assert scale.active is None
+    await scale.weigh(13_900, user=1)
+    await bench.reported(scale)
+    await bench.visited(scale, 2)
+    assert scale.active is None
+    right, wrong, nobody = "0201d204", "02024e00", "02000000"
+    asked = [line["hex"] for line in scale.truth.of("controlled")]
+    assert asked == [right, wrong, nobody, right, nobody]

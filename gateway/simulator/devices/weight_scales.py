@@ -121,7 +121,11 @@ class BodyScaleOptions(ScaleOptions):
 
 
 class BodyScale(WeightScale):
-    """A scale that measures composition too: after each weight one composition, in two packets."""
+    """A scale that measures composition too: after each weight one composition, in two packets.
+
+    active: the user whose code was given last; that stays so when the hub has left, until a wrong one is
+    given. With users the hub ends the visit, else the scale does.
+    """
 
     called, advertised = "BODY", (0x181D, 0x181B)
     options: BodyScaleOptions
@@ -130,7 +134,8 @@ class BodyScale(WeightScale):
     def declare(self) -> None:
         weight, composition = self.offers(0x2A9D, indicates=True), self.offers(0x2A9C, indicates=True)
         self._control = self.offers(0x2A9F, indicates=True, written=self._controlled)
-        self._consented: dict[HubLink, set[int]] = {}
+        self.active: int | None = None
+        self.talking = bool(self.options.users)
         self.told = {"2a9d": weight, "2a9c": composition}
         for slot in self.options.users:
             self.told |= {f"2a9d/{slot}": weight, f"2a9c/{slot}": composition}
@@ -180,9 +185,9 @@ class BodyScale(WeightScale):
     def _place(self, name: str, user: int | None) -> str:
         return f"{name}/{user}" if user in self.options.users else name
 
-    def may_tell(self, link: HubLink, record: Record) -> bool:
+    def may_tell(self, link: HubLink, record: Record) -> bool:  # noqa: ARG002 (whoever asked last)
         slot = record.parts[0][0].partition("/")[2]
-        return not slot or int(slot) in self._consented.get(link, set())
+        return slot in ("", str(self.active))
 
     def _controlled(self, link: HubLink, data: bytes) -> Work:
         self.truth.write("controlled", hex=data.hex())
@@ -193,8 +198,7 @@ class BodyScale(WeightScale):
         if len(data) == 4 and data[0] == _CONSENT:
             right = self.options.users.get(data[1]) == int.from_bytes(data[2:], "little")
             result = _SUCCESS if right else _NOT_AUTHORISED
-        if result == _SUCCESS:
-            self._consented.setdefault(link, set()).add(data[1])
+            self.active = data[1] if right else None
         await link.indicate(self._control, bytes((_RESPONSE, data[0], result)))
         link.news.set()
 
