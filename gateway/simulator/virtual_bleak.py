@@ -285,7 +285,13 @@ class VirtualClient(BaseBleakClient):
             callback(bytearray(value))
 
         proxy: CharacteristicProxy[bytes] = characteristic.obj
-        await self._answer(proxy.subscribe(heard, prefer_notify=True))
+        try:
+            await self._answer(proxy.subscribe(heard, prefer_notify=True))
+        except BleakError:  # bumble listens before it asks; after a refusal everything would be heard twice
+            listener = proxy.subscribers.pop(heard, None)
+            for listeners in (proxy.client.notification_subscribers, proxy.client.indication_subscribers):
+                listeners.get(proxy.handle, set()).discard(listener)
+            raise
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         self._here()

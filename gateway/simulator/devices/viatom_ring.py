@@ -54,7 +54,7 @@ class RingOptions(PeripheralOptions):
 
 
 class ViatomRing(Peripheral):
-    """One ring; a record of its memory is a file, its place the file's name and how many readings are in it."""
+    """One ring. A record of its memory is a file, its place the name and how many readings are in it."""
 
     driver, called = "viatom-oximeter", "O2Ring"
     advertised: tuple[int | str, ...] = (SERVICE,)
