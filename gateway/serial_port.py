@@ -41,6 +41,7 @@ class SerialLimits:
     gather_s: pause between two reads of a device that talks all the time, so that its bytes come in
     pieces and not one by one. poll_s: how often a device that speaks only when asked is asked whether it is
     there; rest_s: how long it is left alone after it was; settle_s: quiet after which its answers are over.
+    strange_s: who talks so long without being understood is heard with other settings, if there are.
     first_retry_s, last_retry_s: how often a missing port is looked for.
     """
 
@@ -49,6 +50,7 @@ class SerialLimits:
     poll_s: float = 5
     rest_s: float = 60
     settle_s: float = 1
+    strange_s: float = 5
     first_retry_s: float = 0.2
     last_retry_s: float = 5
 
@@ -189,6 +191,7 @@ class Connection:
         self._visit: Visit | None = None
         self._now = asyncio.get_running_loop().time
         self._ask_at = 0.0
+        self._opened_at = 0.0
         self._settings = 0  # which of the driver's
 
     async def run(self) -> None:
@@ -214,7 +217,9 @@ class Connection:
                 ready.clear()
                 if not self._allowed() or not self._read():
                     return
-                if self._driver.cuts and not self._driver.asks:
+                if self._strange():
+                    self._close_visit()
+                elif self._streams():
                     await asyncio.sleep(self._limits.gather_s)
         finally:
             self._close_visit()
@@ -259,8 +264,19 @@ class Connection:
         visit = self._visit or self._open_visit()
         return self._turn(lambda: self._listener.received(visit, "serial", data))
 
+    def _strange(self) -> bool:
+        """It has talked for long, and the driver could make nothing of it: perhaps at another speed."""
+        visit = self._visit
+        known = visit is None or visit.understood or not self._driver.serial_others
+        return not known and self._now() - self._opened_at >= self._limits.strange_s
+
+    def _streams(self) -> bool:
+        """It talks all the time: nobody waits for an answer."""
+        return self._driver.cuts and (self._visit is None or self._visit.patience_s is None)
+
     def _open_visit(self) -> Visit:
         self._visit = visit = Visit(self._device, self._driver)
+        self._opened_at = self._now()
         self._listener.opened(visit)
         return visit
 

@@ -135,7 +135,8 @@ class Visits:
         """Everything before this is durable: the mark may move, and the device may hear from us."""
         driver = current.driver
         visit.patience_s = driver.patience_s
-        visit.understood = visit.understood or bool(driver.about) or driver.device_clock is not None
+        understood = driver.understood or bool(driver.about) or driver.device_clock is not None
+        visit.understood = visit.understood or understood
         with kept_going("mark"):
             self.bookkeeping.keep_mark(current.place, driver.mark)
         return driver.take_sends()

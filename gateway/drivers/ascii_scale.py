@@ -45,13 +45,12 @@ class AsciiScale(Driver):
         records = []
         for cut in self._lines.feed(frame.data) if frame.source == "serial" else []:
             record = _heard(cut, frame.offset_ms)
-            if record is None:
-                self._damage.understood()
-            elif record.error:
+            if record is not None and record.error:
                 records += self._damage.stretch(record)
-            else:
-                self._damage.understood()
-                records += self._new(record)
+                continue
+            self.understood = True
+            self._damage.understood()
+            records += self._new(record) if record else []
         return records
 
     def finish(self) -> list[Record]:

@@ -99,6 +99,7 @@ class Driver:
     mark: what to know at the next visit in order to ask for news only; set when a transfer is whole.
     device_clock: what the device's clock said just now, "YYYY-MM-DDTHH:MM:SS".
     about: what the device said of itself: manufacturer, model, firmware, serial.
+    understood: its bytes had the form of this driver's protocol, though nothing was measured yet.
     """
 
     name = ""
@@ -126,6 +127,7 @@ class Driver:
     mark: bytes | None = None
     device_clock: str | None = None
     about: dict[str, str] = {}  # never changed in place
+    understood = False
     _sends: tuple[Frame, ...] = ()
 
     def start(self, known: Known) -> None:

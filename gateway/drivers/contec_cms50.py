@@ -27,7 +27,7 @@ from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey
 
 _OLD_TELL, _OLD_STOP = b"\xf5\xf5", b"\xf6\xf6\xf6"
-_OLD_SURE = 3  # live packets of the older generation, until it is believed to be one
+_SURE = 3  # packets in a row; noise, or another speed of the cable, can look like one
 _OLD_UNANSWERED = 180
 _OLD_TRIES = 2
 _SESSION_PATIENCE_S = 5.0
@@ -55,7 +55,7 @@ class ContecCms50(Driver):
         self._talk = Talk()
         self._session: Session | None = None
         self._asking = False
-        self._live = 0
+        self._live = self._run = 0
         self._old_live = 0
         self._old_asked = 0
 
@@ -107,9 +107,12 @@ class ContecCms50(Driver):
 
     def _heard(self, cut: Cut, offset_ms: int) -> list[Record]:
         if cut.code:
+            self._run = 0
             lost = self._session.lost(len(cut.data), offset_ms) if self._session else []
             return lost + self._damage.stretch(_damaged(cut, offset_ms))
         self._damage.understood()
+        self._run += 1
+        self.understood = self.understood or self._run >= _SURE
         packet = cut.data
         if packet[0] & 0x80:
             return self._older(packet, offset_ms)
@@ -129,17 +132,17 @@ class ContecCms50(Driver):
             self._session = Session(b"", None, old_length_s(packet))
             return records
         self._old_live += 1
-        if self._asking and self._old_live >= _OLD_SURE:
+        if self._asking and self._run >= _SURE:
             self._ask_older(live(packet))
         return records + self._shown(packet, offset_ms)
 
     def _ask_older(self, shown: Sample) -> None:
         """For its session, once no finger is in: the answer interrupts the live values."""
         self._talk.give_up()
-        due = self._old_live >= _OLD_SURE + self._old_asked * _OLD_UNANSWERED
+        due = self._old_live > self._old_asked * _OLD_UNANSWERED
         if due and not shown.valid() and self._old_asked < _OLD_TRIES:
             self._old_asked += 1
-            self._old_live = _OLD_SURE
+            self._old_live = 1
             self.send("serial", _OLD_TELL)
 
     def _stored(self, packet: bytes, offset_ms: int) -> list[Record]:

@@ -401,6 +401,30 @@ async def test_a_device_that_is_not_understood_is_tried_at_its_other_speed(plugg
     assert tried[:3] == [38400, 9600, 38400]
 
 
+class Chatter(Meter):
+    """Talks by itself, and tells values that its driver chooses of."""
+
+    asks = False
+    cuts = True
+
+
+async def test_a_device_that_talks_without_being_understood_is_heard_at_its_other_speed(running, monkeypatch):
+    tried = []
+    monkeypatch.setattr(serial.Serial, "apply_settings", lambda _, chosen: tried.append(chosen["baudrate"]))
+    master, slave = os.openpty()
+    listener = Heard()
+    limits = SerialLimits(quiet_s=60, strange_s=0, gather_s=0, first_retry_s=0.005)
+    port = SerialPort(os.ttyname(slave), Chatter, Device("port-x"), listener, limits=limits)
+    running(port)
+    await until(lambda: port.facts.open)
+    for visits in (1, 2):
+        os.write(master, b"what?")
+        await listener.until(lambda visits=visits: len(listener.closed_visits) == visits)
+    assert tried == [38400, 9600]
+    os.close(master)
+    os.close(slave)
+
+
 def test_the_settings_of_a_driver():
     first, second = serial_port.settings(Meter)
     assert (first["baudrate"], first["parity"], first["stopbits"]) == (9600, serial.PARITY_NONE, 1)
