@@ -54,9 +54,7 @@ CATALOGUE = (
     Entry("ascensia-contour", "contour", SERIAL, "contour_meter:ContourMeter", ("glucose",)),
     Entry("onetouch-verio", "verio", BLUETOOTH, "onetouch_verio:OnetouchVerio", ("glucose",)),
     Entry("lifescan-serial", "ultra-easy", SERIAL, "lifescan_meters:UltraEasy", ("glucose",)),
-    Entry(
-        "omron-blood-pressure", "omron", BLUETOOTH, "omron_monitor:OmronMonitor", ("blood-pressure",)
-    ),
+    Entry("omron-blood-pressure", "omron", BLUETOOTH, "omron_monitor:OmronMonitor", ("blood-pressure",)),
     Entry("nonin-3230", "", BLUETOOTH, "nonin_3230:Nonin3230", ("oximetry",)),
     Entry("viatom-oximeter", "ring", BLUETOOTH, "viatom_ring:ViatomRing", ("oximetry",)),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
