@@ -40,12 +40,14 @@ class MiScale(Driver):
     def __init__(self) -> None:
         self._waiting: _Weighing | None = None
         self._told = b""
+        self._last: bytes | None = None
         self._damaged: list[bytes] = []
 
     def received(self, frame: Frame) -> list[Record]:
         """The record of a weighing that is complete; nothing for what was told or is not stable yet."""
-        if frame.source not in (_FIRST, _SECOND):
-            return []
+        if frame.data == self._last or frame.source not in (_FIRST, _SECOND):
+            return []  # a scale says the same hundreds of times
+        self._last = frame.data
         try:
             found = _Weighing(frame)
         except DecodeError as error:
