@@ -6,9 +6,10 @@ values: the device's own digits; null where the device says that it has no such 
 "<20" or ">600". A name that is repeated has a list. device_time: what the device's clock said, null when it
 tells no time. "units": {name: UCUM code} where a device has a choice. After it come {"event": "sent",
 "number"} when the device told it (the hub may have it), and {"event": "confirmed", "number"} when the device
-knows that it arrived, or told it to the end to somebody who listened (the hub must have it). What the device
-tells and a right driver must NOT report (a failed measurement, an estimate) is a row "no-reading" with a
-number of its own.
+knows that it arrived, or told it to the end to somebody who listened (the hub must have it). {"event":
+"cut-off", "number"}: the hub left in the middle of a stream, and has this value or none of it.
+What the device tells and a right driver must NOT report (a failed measurement, an estimate) is a row
+"no-reading" with a number of its own.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-MEASURED, NO_READING, SENT, CONFIRMED = "measured", "no-reading", "sent", "confirmed"
+MEASURED, NO_READING = "measured", "no-reading"
+SENT, CONFIRMED, CUT_OFF = "sent", "confirmed", "cut-off"
 Values = Mapping[str, str | list[str] | None]
 
 
@@ -66,6 +68,10 @@ class TruthLog:
     def sent(self, number: int, **facts: object) -> None:
         """The device told this reading; whether it arrived is not known."""
         self.write(SENT, number=number, **facts)
+
+    def cut_off(self, number: int) -> None:
+        """The hub left while a stream was told: it has this value, or none of the stream."""
+        self.write(CUT_OFF, number=number)
 
     def confirmed(self, number: int) -> None:
         """The hub has this reading, as far as the device can know."""

@@ -56,18 +56,20 @@ class HeartRateStrap(Peripheral):
             await self._tell(await self.listener(self._beats, within_s), beats)
 
     async def _tell(self, link: HubLink, beats: Sequence[Beat]) -> None:
-        told = beats[0]
+        told, number = beats[0], None
         try:
             for beat in beats:
                 await link.notify(self._beats, self._encoded(beat, worn=True))
                 told = beat
                 await link.pause(self.options.beat_s)
-        finally:  # a hub that leaves has the last value until then
             number = self._demand(told)
-        for _ in range(2):
-            await link.notify(self._beats, self._encoded(Beat(0), worn=False))
-        self.news = False
-        await link.pause(self.options.beat_s)
+            for _ in range(2):
+                await link.notify(self._beats, self._encoded(Beat(0), worn=False))
+            self.news = False
+            await link.pause(self.options.beat_s)
+        except HubGoneError:  # what a hub that leaves has is the last value until then
+            self.truth.cut_off(number or self._demand(told))
+            raise
         self.truth.confirmed(number)
         await link.hang_up()
 

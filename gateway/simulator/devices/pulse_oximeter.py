@@ -87,20 +87,26 @@ class PulseOximeter(Storing):
             self.link.news.set()
 
     async def _tell_values(self, link: HubLink, values: Sequence[tuple[int, int]]) -> None:
-        told = values[0]
-        await link.notify(self._values, _continuous(told, EARLY))
+        told, number = values[0], None
         try:
+            await link.notify(self._values, _continuous(told, EARLY))
             for pair in values:
                 await link.notify(self._values, _continuous(pair, VALIDATED))
                 told = pair
                 await link.pause(self.options.beat_s)
-        finally:  # a hub that leaves has the last value until then
-            data = _continuous(told, VALIDATED)
-            number = self.truth.measured("oximetry", _values(*told), origin="spot", hex=data.hex())
-            self.truth.sent(number)
-        await link.notify(self._values, _continuous((None, None), VALIDATED, _NOT_ON_THE_USER))
-        await link.pause(self.options.beat_s)
+            number = self._demand(told)
+            await link.notify(self._values, _continuous((None, None), VALIDATED, _NOT_ON_THE_USER))
+            await link.pause(self.options.beat_s)
+        except HubGoneError:  # what a hub that leaves has is the last value until then
+            self.truth.cut_off(number or self._demand(told))
+            raise
         self.truth.confirmed(number)
+
+    def _demand(self, pair: tuple[int, int]) -> int:
+        data = _continuous(pair, VALIDATED)
+        number = self.truth.measured("oximetry", _values(*pair), origin="spot", hex=data.hex())
+        self.truth.sent(number)
+        return number
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
         """By turns a spot check and a finger for some seconds; of before there are spot checks only."""
