@@ -52,6 +52,7 @@ class RecordStore(Peripheral):
     told: dict[str, Offer]
     control: Offer
     _reporting: asyncio.Event | None = None  # set to end the report that goes on
+    _talking = False  # a report goes on, or its end waits to be sent
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -82,7 +83,7 @@ class RecordStore(Peripheral):
         heard = True
         while heard:
             link.news.clear()
-            heard = await link.hear(self.options.idle_s) or self._reporting is not None
+            heard = await link.hear(self.options.idle_s) or self._talking
         await link.hang_up()
 
     def _asked(self, link: HubLink, data: bytes) -> Work | None:
@@ -130,21 +131,31 @@ class RecordStore(Peripheral):
         return None
 
     async def _report(self, link: HubLink, data: bytes, chosen: list[Record]) -> None:
+        self._talking = True
+        try:
+            if not await self._tell_all(link, chosen):
+                return
+            await self._answer(link, data, _SUCCESS)  # after all that waits to be sent
+            await self.reported(link)
+        finally:
+            self._talking = False
+        for record in chosen:
+            self.truth.confirmed(record.number)
+            self._heard.add(record.number)
+        self._look_for_news()
+
+    async def _tell_all(self, link: HubLink, chosen: list[Record]) -> bool:
+        """False when the hub ended it."""
         ended = self._reporting = asyncio.Event()
         try:
             for count, packet in enumerate(self.packed(chosen)):
                 await self._may_stop(link, count)
                 if ended.is_set():
-                    return
+                    return False
                 await self._tell(link, packet)
         finally:
             self._reporting = None
-        await self._answer(link, data, _SUCCESS)
-        await self.reported(link)
-        for record in chosen:
-            self.truth.confirmed(record.number)
-            self._heard.add(record.number)
-        self._look_for_news()
+        return True
 
     def _look_for_news(self) -> None:
         self.news = any(record.number not in self._heard for record in self.kept())

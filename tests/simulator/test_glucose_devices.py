@@ -70,6 +70,15 @@ async def test_everything_it_stored_and_what_came_since(bench):
     assert any(command.startswith(SINCE) for command in again)
 
 
+async def test_a_full_memory(bench):
+    meter = await bench.on_air(GlucoseMeter, GlucoseMeterDriver)
+    for place in range(400):
+        await meter.measure(80 + place % 200, meal="fasting", ago=timedelta(minutes=400 - place))
+    await bench.listen()
+    await read(bench, meter)
+    assert asked(meter).count(ALL) == 1
+
+
 async def test_mmol_and_results_beyond_its_range(bench):
     meter = await bench.on_air(GlucoseMeter, GlucoseMeterDriver, in_mmol=True)
     await meter.measure(56)
