@@ -42,7 +42,8 @@ class Limits:
     prepare_s: all that is read before the first value. pair_s: a person may have to type a code.
     quiet_s: nothing came for so long, so the hub hangs up. settle_s: quiet after which stored values are
     over and the clock may be set; meters hang up 0.3 s after their last value, so it must be shorter.
-    frames, frames_per_s: a visit may bring so many at once and so many a second on average; a meter's
+    frames, cut_frames, frames_per_s: a visit may bring so many at once (more where the driver cuts, so that
+    not each is stored: a night of an oximeter is 5,000) and so many a second on average; a meter's
     memory fits, a device gone mad (1,000 a second) is cut off before it starves the others.
     silence_s: a scanner that hears nothing at all for so long is started anew, then the adapter is switched
     off and on, ever more rarely, at last every longest_silence_s. rest_s, idle_rest_s: how long a device is
@@ -57,6 +58,7 @@ class Limits:
     quiet_s: float = 2
     settle_s: float = 0.12
     frames: int = 2000
+    cut_frames: int = 20_000
     frames_per_s: float = 20
     connections: int = 3
     silence_s: float = 60

@@ -86,7 +86,8 @@ class RadioVisit:
         self._listener = listener
         self._limits = limits
         self._pairing_open = pairing_open
-        self._budget = Budget(limits.frames, limits.frames_per_s)
+        most = limits.cut_frames if device.driver.cuts else limits.frames
+        self._budget = Budget(most, limits.frames_per_s)
         self._now = asyncio.get_running_loop().time
         self._news = asyncio.Event()
         self._last = self._now()

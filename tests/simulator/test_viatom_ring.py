@@ -59,3 +59,11 @@ async def test_a_ring_without_files(bench):
     await bench.listen()
     await bench.visited(ring)
     assert (bench.readings, bench.errors, ring.truth.of("fault")) == ([], [], [])
+
+
+async def test_a_long_night_in_small_pieces_is_no_flood(bench):
+    ring = await bench.on_air(ViatomRing, ViatomOximeter)
+    await ring.sleep(night(60 * 10))
+    await bench.listen()
+    await bench.reported(ring, within_s=60)
+    assert len(bench.readings) == 600
