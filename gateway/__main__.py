@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--strict", action="store_true", help="exit 1 when any line gave an error")
     decode.add_argument("--list", action="store_true", help="name all drivers")
     decode.add_argument("file", nargs="?", type=_readable, default=Path(STDIN), help="default: stdin")
+    capture = add("capture", _capture, "Record what devices send and are sent, in a file that replays.")
+    capture.add_argument(
+        "file", type=Path, help="a new file; JSON lines, without serial numbers or addresses"
+    )
+    capture.add_argument("--with-values", action="store_true", help="also the bytes, and so the measurements")
+    capture.add_argument("--seconds", type=float, help="how long; default: until it is interrupted")
+    capture.add_argument("--driver", help="one device without a hub: its driver, with --port or --address")
+    capture.add_argument("--port", help="the cable of that device")
+    capture.add_argument("--address", help="the Bluetooth address of that device")
+    capture.add_argument("--adapter", help="Bluetooth adapter, such as hci0; default: the system's first")
+    capture.add_argument(
+        "--not-kept", action="store_true", help="without a hub: what a device forgets is in the file alone"
+    )
+    replay = add("replay", _replay, "Play a capture: what the drivers of today make of it.")
+    replay.add_argument("file", type=_readable)
     outbox = add("outbox", _outbox, "Show what is stored on this hub, and how far each envelope came.")
     outbox.add_argument("--limit", type=int, default=20, help="how many envelopes to show")
     add("doctor", _doctor, "Check this hub: configuration, keys, disk, devices, the way to the bridge.")
@@ -129,6 +145,41 @@ def _decode(chosen: argparse.Namespace) -> int:
     with open(place, encoding="utf-8", errors="replace", closefd=not stdin) as lines:
         failed = decode.decode_lines(lines, lambda line: print(line, flush=True))
     return PROBLEM if failed and chosen.strict else OK
+
+
+def _capture(chosen: argparse.Namespace) -> int:
+    from gateway import capture
+    from gateway.config import load
+    from gateway.recorder import CaptureFile
+
+    alone = chosen.driver is not None
+    if alone and ((chosen.port is None) == (chosen.address is None) or not chosen.not_kept):
+        print("--driver needs --port or --address, and --not-kept: nothing is stored.", file=sys.stderr)
+        return USAGE
+    one = capture.Alone.driver(chosen.driver, cable=chosen.port is not None) if alone else None
+    config = None if alone else load(chosen.config)
+    with closing(CaptureFile(chosen.file, with_values=chosen.with_values)) as file:
+        print(capture.HOLDS[spoken(dict(os.environ)), chosen.with_values], file=sys.stderr, flush=True)
+        if config is not None:
+            capture.capture_hub(config, file, chosen.seconds)
+        elif one is not None:
+            capture.capture_alone(one, file, chosen.seconds, chosen.port, chosen.address, chosen.adapter)
+    print(json.dumps({"file": str(chosen.file), "visits": file.visits}))
+    return OK if file.visits else PROBLEM
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    from gateway.recording import play, tapes_in
+
+    same = True
+    with chosen.file.open(encoding="utf-8", errors="replace") as lines:
+        tapes = tapes_in(lines)
+    for number, tape in enumerate(tapes, 1):
+        result = play(tape)
+        as_recorded = None if tape.result is None else result == tape.result
+        same = same and as_recorded is not False
+        print(json.dumps({"visit": number, "driver": tape.driver, "as_recorded": as_recorded, **result}))
+    return OK if same else PROBLEM
 
 
 def _outbox(chosen: argparse.Namespace) -> int:

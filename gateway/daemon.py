@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from gateway.sealer import Sealer
 from gateway.serial_port import SerialPort
 from gateway.signer import Signer, certificate_request
 from gateway.uplink import Arrived, Connected, Event, Uplink, UplinkSettings
+from gateway.visit import Listener
 
 TICK_S = 1.0
 # Plugging the hub in is the installer's act: so long configured devices without a bond may pair.
@@ -37,10 +38,19 @@ OUTBOX = "outbox.sqlite"
 log = structlog.get_logger()
 
 
-def run(config: Config, backend: Backend | None = None) -> None:
-    """Run the hub until SIGTERM or SIGINT. backend: another Bluetooth stack than the system's own."""
+def run(
+    config: Config,
+    backend: Backend | None = None,
+    overhear: Callable[[Listener], Listener] = lambda listener: listener,
+    seconds: float | None = None,
+) -> None:
+    """Run the hub until SIGTERM or SIGINT, or so many seconds.
+
+    backend: another Bluetooth stack than the system's own. overhear: stands before the hub, and hears what
+    radio and cables tell it.
+    """
     log_to_stderr(config.log_format)
-    asyncio.run(_Daemon(config, backend).run())
+    asyncio.run(_Daemon(config, backend, overhear).run(seconds))
 
 
 def enrolment_request(hub: str, data: Path, certificate: Path | None = None) -> dict[str, str]:
@@ -63,7 +73,9 @@ def enrolment_request(hub: str, data: Path, certificate: Path | None = None) -> 
 class _Daemon:
     """Everything that runs at the same time in one hub."""
 
-    def __init__(self, config: Config, backend: Backend | None) -> None:
+    def __init__(
+        self, config: Config, backend: Backend | None, overhear: Callable[[Listener], Listener]
+    ) -> None:
         self._config = config
         self._backend = backend
         make_data_directory(config)
@@ -73,6 +85,7 @@ class _Daemon:
         self._radio: Radio | None = None
         self._uplink = Uplink(_uplink_settings(config), self._heard)
         self._hub = self._build()
+        self._listener = overhear(self._hub.visits)
         self._stop = asyncio.Event()
         self._radio_wanted = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,8 +109,10 @@ class _Daemon:
             facts=self._facts,
         )
 
-    async def run(self) -> None:
+    async def run(self, seconds: float | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        if seconds is not None:
+            self._loop.call_later(seconds, self._stop.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
         log.info("replayed", frames=self._hub.visits.replay())
@@ -178,7 +193,7 @@ class _Daemon:
         entry = self._config.serial[number]
         driver, device = _driver(entry.driver), serial_device(entry, self._outbox)
         return SerialPort(
-            entry.port, driver, device, self._hub.visits, allowed=lambda: self._hub.may_visit(driver)
+            entry.port, driver, device, self._listener, allowed=lambda: self._hub.may_visit(driver)
         )
 
     def _radio_works(self) -> list[Coroutine[None, None, None]]:
@@ -189,7 +204,7 @@ class _Daemon:
         window = PairingWindow()
         self._radio = radio = Radio(
             [self._bound(entry) for entry in self._config.bluetooth],
-            self._hub.visits,
+            self._listener,
             self._clock.wall,
             self._backend,
             lambda device: self._hub.may_visit(device.driver),
