@@ -1,12 +1,11 @@
 """Omron blood pressure monitors that are read by memory address (M2 to M7 Intelli IT, Evolv, Complete, RS7).
 
-Sources: userx14/omblepy@708c13e omblepy.py (UUIDs, frames, keys, five tries a second apart) and
-eigger/hass-omron@0467b76 (the newer stack, refused reads). The records of all users are read at every visit,
-block by block; which are new the hub knows by their keys. Nothing is ever written to the memory (frame type
-01c0), so the monitor goes on counting them as unread, and its clock stays as it is.
+Sources: userx14/omblepy@708c13e and eigger/hass-omron@0467b76; which says what stands in omron_models.py,
+omron_records.py, omron_frames.py and omron_talk.py. The records of all users are read at every visit; which
+are new the hub knows by their keys. Nothing is ever written to the memory (frame type 01c0), so the monitor
+goes on counting its records as unread, and its clock stays as it is.
 
-Omron's body composition monitors use the same frames for other records: they are not read here. Monitors of
-the newer stack that want a token or an encrypted session (HEM-7380T1, HEM-7142T2 of some age) stay silent.
+Omron's body composition monitors use the same frames for other records: they are not read here.
 """
 
 from gateway.drivers.base import Driver, Known, Record
@@ -15,29 +14,26 @@ from gateway.drivers.omron_frames import (
     AGREED,
     DATA,
     END,
-    ENDED,
     KEY,
     NEW_KEY,
     NOTIFY,
     PROGRAM,
     READ,
     START,
-    STARTED,
+    TOKEN,
     UNLOCK,
-    UNLOCKING,
     WRITE,
     Answer,
     Pieces,
-    read_command,
 )
 from gateway.drivers.omron_models import Model, model_named
 from gateway.drivers.omron_records import EEPROM, Slots, slot_records
+from gateway.drivers.omron_talk import Talk
 from gateway.wire.items import Frame
 
 _MODEL = "2a24"
-_NO_KEY = bytes(16)
+_PATIENCE_S = 1.0
 _MET = b"\x01"
-_PATIENCE_S, _TRIES, _PROGRAM_TRIES = 1.0, 5, 10
 
 
 class OmronBloodPressure(Driver):
@@ -56,32 +52,29 @@ class OmronBloodPressure(Driver):
     keeps_secret = True
     cuts = True
     may_send = (
-        (WRITE, START, len(START)),
+        (WRITE, START, 8),
         (WRITE, READ, 8),
-        (WRITE, END, len(END)),
-        (UNLOCK, NEW_KEY, UNLOCKING),  # only in a pairing that a person opened
-        (UNLOCK, KEY, UNLOCKING),
-        (UNLOCK, PROGRAM + _NO_KEY, UNLOCKING),
+        (WRITE, END, 8),
+        (UNLOCK, NEW_KEY, 17),  # only in a pairing that a person opened
+        (UNLOCK, KEY, 17),
+        (UNLOCK, PROGRAM + bytes(16), 17),
+        (UNLOCK, TOKEN, 20),
     )
 
     def __init__(self) -> None:
         self._model: Model | None = None
+        self._talk: Talk | None = None
         self._pieces, self._slots, self._evidence = Pieces(), Slots(), Evidence()
-        self._secret = _NO_KEY
-        self._asked, self._tries = b"", 0
-        self._pairing = False
-        self._plan: list[tuple[int, int]] = []
 
     def start(self, known: Known) -> None:
         """Pairs where a person has opened pairing; else opens the memory and reads it."""
-        self._secret, self._pairing = known.secret, known.pairing
         self._evidence.before = (known.mark or b"")[len(_MET) :]
         if self._model is None:
             self.patience_s = _PATIENCE_S
-        elif not self._model.has_key:
-            self._begin()
-        else:
-            self._ask(PROGRAM + _NO_KEY if known.pairing and known.mark is None else KEY + self._secret)
+            return
+        met = known.mark is not None
+        self._talk = Talk(self._model, known.secret, met=met, pairing=known.pairing)
+        self._say(self._talk.first())
 
     def received(self, frame: Frame) -> list[Record]:
         """The records of a block, and what could not be understood."""
@@ -98,65 +91,30 @@ class OmronBloodPressure(Driver):
         return []
 
     def silent(self) -> list[Record]:
-        """The same again, a few times. A monitor that is not in pairing mode may know this hub already."""
+        """The same again, a few times."""
         records = self._each(self._pieces.end())
-        programs = self._asked[:1] == PROGRAM
-        if self._asked and self._tries < (_PROGRAM_TRIES if programs else _TRIES):
-            self._tries += 1
-            self._say()
-        elif programs:
-            self._pairing = False
-            self._ask(KEY + self._secret)
-        else:
-            self._stop()
-            records += self._unread()
-        return records
+        self._say(self._talk.again() if self._talk else b"")
+        return records + self._unread()
 
     def finish(self) -> list[Record]:
         """Half a frame is damage; a monitor of unknown layout is told of, even if it said nothing."""
         return self._each(self._pieces.end()) + self._unread()
 
-    # What is asked, and in which order.
-
-    def _ask(self, command: bytes) -> None:
-        self._asked, self._tries, self.patience_s = command, 1, _PATIENCE_S
-        self._say()
-
-    def _say(self) -> None:
-        self.send(UNLOCK if len(self._asked) == UNLOCKING else WRITE, self._asked)
-
-    def _stop(self) -> None:
-        self._asked, self.patience_s = b"", None
-
-    def _begin(self) -> None:
-        self._plan = self._model.reads() if self._model else []
-        self._ask(START)
-
-    def _go_on(self) -> None:
-        self._ask(read_command(self._plan[0][0], self._plan[0][1]) if self._plan else END)
+    def _say(self, command: bytes | None) -> None:
+        if command:
+            self.patience_s = _PATIENCE_S
+            self.send(WRITE if command[:1] == START[:1] else UNLOCK, command)
+        elif command is not None:
+            self.patience_s = None
 
     def _unlocking(self, frame: Frame) -> list[Record]:
-        said, asked = frame.data[:1], self._asked[:1]
-        if said not in AGREED:
-            if asked == PROGRAM:
-                return []  # the bond is still being made: it is asked again in a moment
-            if asked == KEY and self._pairing:  # it forgot us, or was never ours
-                self._ask(PROGRAM + _NO_KEY)
-                return []
-            self._stop()
-            records = self._evidence.key_refused(frame)
-            self.mark = _MET + self._evidence.mark
-            return records
-        if len(self._asked) == UNLOCKING and said[0] == 0x80 + asked[0]:
-            if asked == PROGRAM:
-                self._ask(NEW_KEY + self._secret)
-            elif asked == NEW_KEY:
-                self._ask(START)  # and the end of it: then the monitor keeps the key
-            else:
-                self._begin()
-        return []
-
-    # What the monitor tells.
+        command = self._talk.unlocked(frame.data) if self._talk else b""
+        self._say(command)
+        if command or command is None or frame.data[:1] in AGREED:
+            return []
+        records = self._evidence.key_refused(frame)
+        self.mark = _MET + self._evidence.mark
+        return records
 
     def _each(self, answers: list[Answer]) -> list[Record]:
         records = []
@@ -165,31 +123,23 @@ class OmronBloodPressure(Driver):
                 records += self._evidence.record(answer.pieces, answer.error())
             elif answer.kind == DATA:
                 records += self._block(answer)
-            elif answer.kind == STARTED and self._asked == START:
-                self._go_on()
-            elif answer.kind == ENDED:  # it refuses a command in the same way
-                if self._asked == END:
+            elif self._talk:
+                self._say(self._talk.told(answer))
+                if self._talk.whole:
                     self.mark = _MET + self._evidence.mark
-                self._stop()
         return records
 
     def _block(self, answer: Answer) -> list[Record]:
+        """The records in a block, in a recorded exchange too."""
         if self._model is None:
             return self._evidence.record(answer.pieces, unknown_model())
-        if not self._asked:
-            return self._read(self._model, answer)
-        if not self._plan or (answer.address, answer.size) != self._plan[0] or self._asked[:3] != READ:
-            return []  # told twice, because it was asked twice
-        self._plan.pop(0)
-        if answer.refused():  # the memory of somebody whom the monitor does not know
-            user = self._model.place(answer.address)[0]
-            self._plan = [row for row in self._plan if self._model.place(row[0])[0] != user]
-        self._go_on()
-        return self._read(self._model, answer)
-
-    def _read(self, model: Model, answer: Answer) -> list[Record]:
-        slots = self._slots.cut(model, answer.address, answer.content, answer.pieces[0].offset_ms)
-        return self._evidence.of_slots(slots)
+        if self._talk and not self._talk.expects(answer):
+            return []
+        slots = self._slots.cut(self._model, answer.address, answer.content, answer.pieces[0].offset_ms)
+        records = self._evidence.of_slots(slots)
+        if self._talk:
+            self._say(self._talk.took(answer))
+        return records
 
     def _unread(self) -> list[Record]:
         if self._model is not None:

@@ -17,10 +17,9 @@ NOTIFY = (
 )
 WRITE = "db5b55e0-aee7-11e1-965e-0002a5d5c51b"  # the first of four: no command here is longer than a piece
 UNLOCK = "b305b680-aee7-11e1-a730-0002a5d5c51b"
-# First byte of what is written to UNLOCK, before 16 bytes; the monitor agrees with the same byte plus 80.
-NEW_KEY, KEY, PROGRAM = b"\x00", b"\x01", b"\x02"
-AGREED = (b"\x80", b"\x81", b"\x82")
-UNLOCKING = 17
+# First byte of what is written to UNLOCK: 16 bytes stand behind it; behind the token 4 that return, and 15.
+NEW_KEY, KEY, PROGRAM, TOKEN = b"\x00", b"\x01", b"\x02", b"\x11"
+AGREED = (b"\x80", b"\x81", b"\x82", b"\x91")  # how an answer begins, in the same order
 
 START, READ, END = b"\x08\x00\x00\x00\x00\x10\x00\x18", b"\x08\x01\x00", b"\x08\x0f\x00\x00\x00\x00\x00\x07"
 STARTED, DATA, ENDED = b"\x80\x00", b"\x81\x00", b"\x8f\x00"

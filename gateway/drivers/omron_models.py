@@ -7,7 +7,7 @@ nobody measured.
 
 # model: form of its records (omron_records.py), where those of user 1 (and 2) begin, slots of each user,
 # bytes of a slot, bytes of a read, and whether a key opens it. Those without are of the newer stack: a bond
-# is enough, and there is one channel each way. HEM-9601T is from the maker's tables, tried on no monitor yet.
+# and a token are enough, and there is one channel each way. HEM-9601T is tried on no monitor yet.
 _MODELS = {
     "HEM-6161T": ("be14-short-year", (0x02E8,), 30, 14, 0x10, True),
     "HEM-6232T": ("be14-no-flags", (0x02E8, 0x0860), 100, 14, 0x38, True),
@@ -19,10 +19,15 @@ _MODELS = {
     "HEM-7146T2": ("le14", (0x02E8,), 30, 14, 0x2C, False),
     "HEM-7150T": ("le16", (0x0098,), 60, 16, 0x10, True),
     "HEM-7155T": ("le16", (0x0098, 0x0458), 60, 16, 0x10, True),
+    "HEM-716BT2": ("le14", (0x02E8,), 30, 14, 0x2C, False),
+    "HEM-7188T1": ("le16", (0x01C4,), 30, 16, 0x38, False),
+    "HEM-7191T1": ("le16", (0x01C4,), 60, 16, 0x38, False),
+    "HEM-7196T1": ("le16", (0x01C4, 0x0584), 60, 16, 0x38, False),
     "HEM-7280T": ("be14", (0x02AC, 0x0824), 100, 14, 0x38, True),
     "HEM-7322T": ("be14", (0x02AC, 0x0824), 100, 14, 0x38, True),
     "HEM-7342T": ("le16", (0x0098, 0x06D8), 100, 16, 0x10, True),
     "HEM-7361T": ("le16", (0x0098, 0x06D8), 100, 16, 0x10, True),
+    "HEM-7380T1": ("le16", (0x01C4, 0x0804), 100, 16, 0x38, False),
     "HEM-7530T": ("be14-short-year", (0x02E8,), 90, 14, 0x10, True),
     "HEM-7600T": ("be14", (0x02AC,), 100, 14, 0x38, True),
     "HEM-9601T": ("le24", (0x041A,), 350, 24, 0x2C, True),
@@ -40,12 +45,18 @@ _OTHER_NAMES = {
     "Evolv": "HEM-7600T",
     "M2 Intelli IT": "HEM-7143T1",
     "M2 Intelli IT+": "HEM-7146T2",
+    "M2+": "HEM-7188T1",
+    "M4 Connect AFib": "HEM-7196T1",
     "M500 Intelli IT": "HEM-7361T",
+    "M7 Intelli IT AFib": "HEM-7380T1",
     "M700 Intelli IT": "HEM-7322T",
     "NightView": "HEM-9601T",
     "RS3 Intelli IT": "HEM-6161T",
     "RS7 Intelli IT": "HEM-6232T",
+    "X2+": "HEM-7188T1",
+    "X4 Connect AFib": "HEM-7196T1",
     "X7 Smart": "HEM-7361T",
+    "X7 Smart AFib": "HEM-7380T1",
 }
 
 

@@ -50,6 +50,7 @@ class Monitor:
         self.one_channel = one_channel
         self.key = b""
         self.pairs = False
+        self.token = one_channel
         self.refused = ()
         self.deaf = 0
         self.commands = []
@@ -68,6 +69,10 @@ class Monitor:
 
     def _unlock(self, data):
         kind = data[0]
+        if kind == 0x11 and self.token:
+            return [Frame(UNLOCK, 0, b"\x91\x00" + data[1:5])]
+        if kind == 0x11:
+            return []
         if kind == 2 and self.pairs:
             return [Frame(UNLOCK, 0, b"\x82\x00")]
         if kind == 0:

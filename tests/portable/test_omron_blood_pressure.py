@@ -91,8 +91,12 @@ def test_the_newer_stack_needs_no_key_and_has_one_channel():
     monitor.put(0x02E8, NEWER)
     records, _ = talk(OmronBloodPressure(), monitor, Known(None, SECRET, pairing=True))
     assert numbers(records) == [["126", "88", "84"]]
-    assert monitor.commands[0] == (WRITE, START)
-    assert len(monitor.commands) == 2 + 5
+    assert monitor.commands[:2] == [(UNLOCK, "1100010203" + "00" * 15), (WRITE, START)]
+    assert len(monitor.commands) == 1 + 2 + 5
+    monitor.token, monitor.commands = False, []  # such ones open to a bond alone
+    records, _ = talk(OmronBloodPressure(), monitor, Known(None, SECRET))
+    assert numbers(records) == [["126", "88", "84"]]
+    assert [channel for channel, _ in monitor.commands[:3]] == [UNLOCK, UNLOCK, WRITE]
 
 
 def test_pairing_gives_the_monitor_this_hubs_key_and_ends_there():
@@ -336,7 +340,7 @@ def test_frames_that_are_none():
 
 
 def test_what_is_heard_of_unlocking_is_no_record():
-    for said in (b"\x80\x00", b"\x81\x00", b"\x82\x00"):
+    for said in (b"\x80\x00", b"\x81\x00", b"\x82\x00", b"\x91\x00"):
         assert heard(b"EVOLV", Frame(UNLOCK, 0, said)) == []
     assert numbers(heard(b"EVOLV", Frame(UNLOCK, 0, b""))) == ["device-not-allowed"]
     assert heard(b"EVOLV", Frame("2a35", 0, EVOLV)) == []
@@ -354,7 +358,7 @@ def test_nothing_that_writes_to_the_memory_can_be_sent():
                 raise AssertionError(command)
     for channel, start, size in driver.may_send:
         assert channel in (WRITE, UNLOCK)
-        assert size == (17 if channel == UNLOCK else 8)
+        assert size == (8 if channel == WRITE else 20 if start == b"\x11" else 17)
         assert channel == UNLOCK or start[1:3] in (b"\x00\x00", b"\x01\x00", b"\x0f\x00")
     for command in (b"\x02" + b"\x01" * 16, b"\x03" + bytes(16), b"\x01"):
         try:

@@ -57,8 +57,9 @@ async def test_the_bond_takes_longer_than_the_first_wish_for_a_key(bench):
     assert bench.errors == []
 
 
-async def test_the_newer_stack_is_read_at_once(bench):
-    monitor = await monitor_with(bench, 3, model="HEM-7142T2-Z")
+@pytest.mark.parametrize("token", [True, False])
+async def test_the_newer_stack_is_read_at_once(bench, token):
+    monitor = await monitor_with(bench, 3, model="HEM-7142T2-Z", token=token)
     await bench.reported(monitor)
     assert [reading["user"] for reading in bench.readings] == [None] * 3
     assert bench.errors == []

@@ -57,7 +57,8 @@ class OmronOptions(PeripheralOptions):
 
     deaf: so many of the next commands are not answered. lost_pieces: so many of the next answers lose their
     last piece. hang_up_after_reads: so many reads, then the link drops, once. not_yet: so many of the next
-    wishes to program a key come too early. refused_user: whose memory it does not tell.
+    wishes to program a key come too early. refused_user: whose memory it does not tell. token: one of the
+    newer stack wants four bytes to give back before it tells anything.
     """
 
     manufacturer: str = "OMRON HEALTHCARE"
@@ -67,6 +68,7 @@ class OmronOptions(PeripheralOptions):
     hang_up_after_reads: int | None = None
     not_yet: int = 0
     refused_user: int | None = None
+    token: bool = True
 
 
 class OmronMonitor(Peripheral):
@@ -86,7 +88,8 @@ class OmronMonitor(Peripheral):
             for at, uuid in enumerate(_HEARS[:channels])
         ]
         self._unlocks = self.offers(_UNLOCK, written=self.unlock, notifies=True)
-        own = [] if self.layout.newer else [self._unlocks]
+        self._bond_opens = self.layout.newer and not self.options.token
+        own = [] if self._bond_opens else [self._unlocks]
         self.service(NEWER_SERVICE if self.layout.newer else SERVICE, *self._tells, *hears, *own)
         self._key_file = self._directory / "key.bin"
         self._opened: HubLink | None = None
@@ -153,7 +156,7 @@ class OmronMonitor(Peripheral):
     # The key.
 
     def unlock(self, link: HubLink, data: bytes) -> Work | None:
-        """02: may a key be programmed? 00: this one. 01: is it this one?"""
+        """02: may a key be programmed? 00: this one. 01: is it this one? 11: a token of the newer stack."""
         if self._is_deaf():
             return None
         said = b"\x0f\x01"
@@ -167,6 +170,9 @@ class OmronMonitor(Peripheral):
         elif data[0] == 0x01 and data[1:] == self.key:
             self._opened = link
             said = b"\x81\x00"
+        elif data[0] == 0x11 and self.layout.newer:
+            self._opened = link
+            said = b"\x91\x00" + data[1:5]
         return link.notify(self._unlocks, said)
 
     def _is_deaf(self) -> bool:
@@ -192,9 +198,9 @@ class OmronMonitor(Peripheral):
     async def _answer(self, link: HubLink, kind: bytes, address: int, size: int) -> None:
         if kind == _WRITE:
             self.truth.write("fault", error=f"a write to {address:04x}")
-        elif kind == _START and (link is self._opened or self.layout.newer or link.bonded_now):
+        elif kind == _START and (link is self._opened or self._bond_opens or link.bonded_now):
             await self._tell(link, _closed(b"\x80\x00" + bytes((0, 0, 16)) + bytes(16)))
-        elif kind == _READ and (link is self._opened or self.layout.newer):
+        elif kind == _READ and (link is self._opened or self._bond_opens):
             await self._read(link, address, size)
         elif kind == _END:
             await self._tell(link, _closed(b"\x8f\x00\x00\x00\x00"))
