@@ -1,8 +1,4 @@
-"""`meethub-gateway pair`: finds devices, lets a person choose one, pairs it, writes its configuration entry.
-
-It speaks with the running daemon (control.py). Without one it takes the radio itself, and the outbox's lock
-with it, so that radio and agent never have two masters.
-"""
+"""`meethub-gateway pair`: finds devices, lets a person choose one, pairs it, writes its entry."""
 
 import asyncio
 import contextlib
@@ -10,24 +6,18 @@ import json
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config import BluetoothEntry, Config, load, make_data_directory
+from gateway.config import BluetoothEntry, Config, load
 from gateway.config_entry import entry_text, write_entry
-from gateway.control import Channel, ControlError, Row, dial, inside
-from gateway.outbox import Outbox, OutboxError
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PairingAgent
-from gateway.pairing_desk import Desk
+from gateway.control import Channel, Row
+from gateway.pairing_reach import desk_of
 from gateway.pairing_steps import steps_for
 from gateway.pairing_words import YES, word
-from gateway.radio import Backend, Radio
-from gateway.visit import Visit
+from gateway.radio import Backend
 from gateway.wire.catalogue import spoken
 from gateway.wire.errors import MeethubError
-from gateway.wire.items import Frame
 
 EVERY_S = 10.0  # how often it says how long it still looks
 
@@ -53,71 +43,8 @@ async def pair(wish: Wish) -> None:
     config = load(wish.config)
     if config.adapter == "none":
         raise PairError("radio-not-configured", str(wish.config))
-    async with _channel(config, wish.backend) as channel:
+    async with desk_of(config, wish.backend) as channel:
         await _Conversation(wish, config, channel).run()
-
-
-@contextlib.asynccontextmanager
-async def _channel(config: Config, backend: Backend | None) -> AsyncIterator[Channel]:
-    """To the daemon where it runs, else to a radio of our own."""
-    make_data_directory(config)
-    channel = await dial(config.data)
-    if channel is None:
-        async with _alone(config, backend) as channel:
-            yield channel
-        return
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
-@contextlib.asynccontextmanager
-async def _alone(config: Config, backend: Backend | None) -> AsyncIterator[Channel]:
-    """The radio without a hub behind it: no device is visited, so nothing can be read and lost."""
-    if config.data.stat().st_uid != os.geteuid():  # what is made here must be the daemon's
-        raise ControlError("hub-of-another-user", str(config.data))
-    try:
-        outbox = Outbox(config.data / "outbox.sqlite", config.space_bytes)
-    except OutboxError as error:
-        taken = error.code == "outbox-in-use"
-        raise ControlError("daemon-unreachable", str(config.data)) if taken else error from error
-    window = PairingWindow()
-    radio = Radio(
-        [],
-        _NoHub(),
-        lambda: None,
-        backend,
-        pairing_open=window.is_open,
-        pairing_answered=window.answered,
-        adapter=config.adapter,
-    )
-    agent = PairingAgent(window) if backend is None else None
-    with contextlib.closing(outbox):
-        async with agent or contextlib.nullcontext():
-            listening = asyncio.ensure_future(radio.run())
-            try:
-                async with inside(Desk(radio, window, agent, takes=False).serve) as channel:
-                    yield channel
-            finally:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-
-
-class _NoHub:
-    """Who hears visits while no device is visited."""
-
-    def opened(self, visit: Visit) -> None: ...
-    def closed(self, visit: Visit) -> None: ...
-
-    def begun(self, visit: Visit) -> list[Frame]:
-        raise AssertionError(visit)
-
-    def received(self, visit: Visit, source: str, data: bytes) -> list[Frame]:
-        raise AssertionError(visit, source, data)
-
-    def silent(self, visit: Visit) -> list[Frame]:
-        raise AssertionError(visit)
 
 
 class _Conversation:

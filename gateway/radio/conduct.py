@@ -79,6 +79,7 @@ class RadioVisit:
         self.visit: Visit | None = None
         self.clock = ClockKeeper(line, device.driver, time)
         self._preparing: asyncio.Timeout | None = None
+        self._maker = ""  # as the device tells
         self._paired = False  # now; the scanner told the line how it was before
         self._line = line
         self._device = device
@@ -124,6 +125,7 @@ class RadioVisit:
 
     async def _prepared(self) -> Visit:
         about = await self._secured(partial(device_of, self._line, self._device))
+        self._maker = about.manufacturer or ""
         battery = await self._secured(partial(maybe, self._line, BATTERY))
         visit = Visit(about, self._driver)
         visit.battery = battery[0] if battery and battery[0] <= 100 else None  # noqa: PLR2004 (per cent)
@@ -187,8 +189,7 @@ class RadioVisit:
         if self.visit is not None:
             self.visit.bonded = True
         log.info("paired", driver=self._driver.name)
-        about = self.visit.device.manufacturer if self.visit is not None else None
-        if leaves_after_bond(self._line.name, about or ""):
+        if leaves_after_bond(self._line.name, self._maker):
             raise _LeaveError
 
     def _hears(self, visit: Visit, source: str) -> Callable[[bytes], None]:

@@ -5,12 +5,14 @@ import contextlib
 import json
 import os
 import pty
+import subprocess
 import sys
 import threading
 from contextlib import closing
 
 import pytest
 
+from cloud_bridge.authority import Authority
 from gateway import pair_command
 from gateway.__main__ import OK, UNREACHABLE, USAGE, main
 from gateway.config import BluetoothEntry, load
@@ -19,9 +21,11 @@ from gateway.outbox import Outbox
 from gateway.pair_command import Wish, pair
 from gateway.pairing import PairingWindow
 from gateway.pairing_desk import Desk
+from gateway.simulator.process import Program, free_port, wait_until
 from gateway.wire.catalogue import CODES
 from gateway.wire.errors import MeethubError
 from tests.gateway.config_fixtures import TEXT, write
+from tests.gateway.hub_tls import Installed
 from tests.gateway.radio_fixtures import METER, House, Hub, measured, until
 
 CONFIG = TEXT.replace('adapter = "none"', 'adapter = "hci0"')
@@ -319,7 +323,48 @@ async def test_a_hub_without_radio(tmp_path):
     assert await refused(Wish(write(tmp_path), address=METER)) == "radio-not-configured"
 
 
-# --- the command line ---
+# --- the command line, and a daemon that is a process of its own ---
+
+
+def test_a_hub_without_any_device_yet(tmp_path):
+    """As an installer meets it: the daemon runs, nothing is configured; after one command the device is read."""
+    street, hub = (
+        tmp_path / "street",
+        Installed(tmp_path, Authority.open(tmp_path / "authority"), free_port()),
+    )
+    text = hub.config.read_text().replace('adapter = "none"', 'adapter = "hci0"')
+    before, _, after = text.partition("[[bluetooth.device]]")
+    hub.config.write_text(before + "[[serial.device]]" + after.partition("[[serial.device]]")[2])
+    words = ["-m", "gateway.simulator.street", "--directory", str(street), "--devices", "cuff"]
+    air = Program(
+        "street",
+        [sys.executable, *words, "--interval", "2"],
+        tmp_path / "street.log",
+        (street / "ready.json").exists,
+    )
+    words = ["-m", "gateway.simulator.virtual_gateway", "--config", str(hub.config), "--street", str(street)]
+    gateway = Program("gateway", [sys.executable, *words], tmp_path / "gateway.log")
+    air.start()
+    try:
+        gateway.start()
+        (cuff,) = json.loads((street / "ready.json").read_text())["devices"]
+        address = cuff["address"]
+        words = ["pair", "--config", str(hub.config), "--json", "--driver", "blood-pressure"]
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", *words, "--address", address],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (OK, ""), done.stdout
+        assert [one.address for one in load(hub.config).bluetooth] == [address]
+        with closing(Outbox.look(hub.data / "outbox.sqlite")) as look:
+            assert wait_until(lambda: any(look.counts().values()), 30)
+    finally:
+        gateway.stop()
+        air.stop()
+    assert "Traceback" not in (tmp_path / "gateway.log").read_text()
 
 
 @pytest.mark.parametrize(

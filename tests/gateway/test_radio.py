@@ -20,6 +20,8 @@ from bumble.transport.common import AsyncPipeSink
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Radio, RadioError
 from gateway.radio.base import Budget
+from gateway.radio.line import HUNG_UP
+from gateway.radio.turned_away import turned_away
 from gateway.simulator.street import address_of
 from gateway.simulator.truth import read_truth
 from gateway.simulator.virtual_adapter import VirtualAdapter
@@ -280,6 +282,84 @@ async def test_a_bond_that_the_meter_lost_is_told_and_mended_by_a_person(house):
     assert hub.values()[1:] == sent
 
 
+async def test_a_device_that_waits_for_the_hub_to_leave_after_the_bond_is_left_at_once(house):
+    """A&D: bonded in a visit or by a person's wish, it tells nothing before the next connection."""
+    hub = Hub()
+    meter = await house.meter(manufacturer="A&D Medical", only_bonds_at_first=True, idle_s=60)
+    sent = await measured(meter, 3)
+    await house.radio(hub)
+    await meter.pairing_mode()
+    await hub.until(lambda: len(hub.values()) == 3)
+    assert hub.values() == sent
+    first, *later = told_by_connection(meter)
+    assert "paired" in first
+    assert "subscribed" not in first, "the hub left before anything else"
+    assert all("subscribed" in told for told in later)
+
+
+async def test_the_hub_subscribes_at_each_connection_and_leaves_when_it_is_quiet(house):
+    """A device that does not hang up itself is not held: the hub does, and the device told all it had."""
+    hub, meter = Hub(), await house.meter(hang_up_after_s=60, idle_s=60, keeps_memory=True)
+    await house.radio(hub)
+    await meter.pairing_mode()
+    for count in (1, 2, 3):
+        await measured(meter, 1, start=100 + 10 * count)
+        await hub.until(lambda count=count: len(hub.ended) >= count)
+        await meter.truth.wait_for("disconnected", count)
+    told = told_by_connection(meter)
+    assert [names.count("subscribed") for names in told] == [1] * len(told)
+
+
+def told_by_connection(meter):
+    """The names of events of each connection."""
+    told = []
+    for line in meter.truth.events:
+        if line["event"] == "connected":
+            told.append([])
+        elif told:
+            told[-1].append(line["event"])
+    return told
+
+
+async def test_a_device_that_was_paired_is_not_visited_without_its_bond(house):
+    """The hub lost its bond: whoever answers to this address may be anybody."""
+    hub, meter = Hub(), await house.meter(bonds=False)
+    device = BluetoothDevice(METER, BloodPressure, METER, bond=True)
+    opened = []
+    radio = await house.radio(hub, devices=[device], pairing_open=lambda _: bool(opened))
+    await measured(meter, 1)
+    await until(lambda: radio.facts.devices[METER].problem is not None)
+    assert radio.facts.devices[METER].problem.code == "bond-lost"
+    assert meter.truth.of("connected") == []
+    opened.append(METER)
+    await hub.until(hub.values)
+    assert hub.visits[0].bonded, "it had to bond before it was heard, although it would have told without"
+
+
+@pytest.mark.parametrize("how", ["hangs up", "not for us"])
+async def test_a_device_that_answers_to_another_host_is_said_to(house, how):
+    hub = Hub()
+    other = Rogue(house.air, [Service(UUID.from_16_bits(0x1810), [pressure()])], name="BPM 0009")
+    if how == "hangs up":
+        other.device.on(Device.EVENT_CONNECTION, lambda link: asyncio.ensure_future(link.disconnect()))
+    else:
+        other.controller.on_le_connect_ind = lambda _: None
+    radio = await house.radio(hub, ROGUE, limits=replace(QUICK, connect_s=0.3))
+    await other.start()
+    facts = radio.facts.devices[ROGUE]
+    await until(lambda: facts.problem is not None and facts.problem.code == "bond-elsewhere", 60)
+    assert facts.turned_away == facts.failures == 3
+    assert radio.facts.numbers()["devices-unbonded"] == 1
+
+
+def test_far_away_is_no_sign_of_another_host():
+    lost = RadioError("connect-failed", "TimeoutError")
+    assert turned_away(lost, -60)
+    assert not turned_away(lost, -95)
+    assert turned_away(RadioError("connect-failed", HUNG_UP), -95)
+    assert not turned_away(RadioError("device-silent"), -40)
+
+
 async def test_pairing_a_device_that_is_not_there(house):
     radio = await house.radio(Hub())
     with pytest.raises(RadioError, match="device-not-found"):
@@ -354,7 +434,7 @@ class Rogue:
     """A device that does not behave: same name as a meter, another address."""
 
     def __init__(self, air, services, *, name="BPM 0001", address=ROGUE, deaf=False):
-        controller = Controller("rogue", link=air)
+        self.controller = controller = Controller("rogue", link=air)
         self.device = Device(
             name=name, address=Address(address), host=Host(controller, AsyncPipeSink(controller))
         )
