@@ -77,7 +77,8 @@ class Cutter:
             elif size < 0:
                 found, taken = self._pass(front[:-size], _GARBLED), -size
             elif ended or len(front) == self.most:  # its end does not come
-                found, taken = self._pass(front[:1], _SHORT), 1
+                taken = len(front) if ended and self.delimited else 1
+                found = self._pass(front[:taken], _SHORT)
             else:
                 break
             cuts += found
@@ -117,6 +118,7 @@ class Lines(Cutter):
     """
 
     most = 128
+    delimited = True
 
     def __init__(self, end: int = _LF) -> None:
         super().__init__()

@@ -65,6 +65,8 @@ class Cutter:
     def _cut(self) -> list[Cut]:
         data, at, cuts = self._rest, 0, []
         while at < len(data):
+            if not (self._next or self._in_df8):
+                at += _hopeless(data, at)
             size, cut = self._front(data, at)
             if size == 0:
                 if not self._ended:
@@ -135,6 +137,27 @@ class Cutter:
             return _no_end(whole)
         good = sum(whole[_HEADER:-_FOOTER]) & 0xFF == whole[-_FOOTER]
         return len(whole), Cut("df13", whole, None if good else _CHECKSUM)
+
+
+def _hopeless(data: bytes, at: int) -> int:
+    """How many bytes from here on begin no packet of any format, as far as the four behind each can tell.
+
+    A device gone mad sends nothing else: this looks at each byte once, `_front` looks closely.
+    """
+    start, last = at, len(data) - FRAME
+    while at <= last:
+        first, second = data[at], data[at + 1]
+        if first & 0x80:
+            sums = sum(data[at : at + 4]) & 0xFF == data[at + 4]
+            may = sums or (not (second | data[at + 2] | data[at + 3]) & 0x80 and data[at + 4] & 0x80)
+        elif first == 1:
+            may = _frame_good(data, at, "df2")
+        else:
+            may = first == 0 and second == 2 and data[at + 4] == 0
+        if may:
+            break
+        at += 1
+    return at - start
 
 
 def _df8_run(data: bytes, at: int, end: int) -> bool:
