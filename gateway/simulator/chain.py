@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gateway.drivers import driver_named
 from gateway.simulator.catalogue import SERIAL, USUAL, entries
 from gateway.simulator.chain_files import Facts, only_one
 from gateway.simulator.fhir_server import FhirServer
@@ -31,6 +32,9 @@ from gateway.simulator.process import (
 
 HUB = "hub-0001"
 STORED = 5
+# A hub asks a cable every few seconds who is there.
+INTRODUCED_WITHIN_S = 20
+BINDING_AT_ONCE = 3
 Say = Callable[[str, str], None]
 
 
@@ -177,9 +181,12 @@ class Chain:
     def _start_hub(self) -> None:
         self._enrol()
         self._write_gateway_config()
-        self._bind()
+        known = self._hub_devices()
+        self._bind([device for device in known if not _is_stranger(device)])
         self.run("gateway", self._gateway_command())
         self.say("gateway", f"{HUB}, outbox in {self._short(self.gateway_data)}")
+        if any(_is_stranger(device) for device in known):
+            self._bind(self._introduced())
 
     def _gateway_command(self) -> list[str]:
         """The daemon itself; on the virtual radio where there is a Bluetooth device."""
@@ -227,12 +234,28 @@ adapter = "hci0"
             text += f'\n[[{place}.device]]\n{key} = "{device[key]}"\ndriver = "{device["driver"]}"\n'
         self.gateway_config.write_text(text)
 
-    def _bind(self) -> None:
+    def _bind(self, devices: list[dict[str, str]]) -> None:
         """Each device is this citizen's since yesterday, so that what it stored before today counts too."""
-        for device in self.gateway("devices", "--config", str(self.gateway_config)):
-            name = "bound " + device["identity"]
-            self.facts.once(name, partial(self._bind_one, device["identity"]))
+        fresh = [device for device in devices if "bound " + device["identity"] not in self.facts]
+        with ThreadPoolExecutor(BINDING_AT_ONCE) as pool:
+            starts = list(pool.map(self._bind_one, [device["identity"] for device in fresh]))
+        for device, start in zip(fresh, starts, strict=True):
+            self.facts["bound " + device["identity"]] = start
+        for device in devices:
             self.say("binding", f"{device['driver']} ({device['identity']}) is {self.facts['citizen']}'s")
+
+    def _introduced(self) -> list[dict[str, str]]:
+        """Those that were strangers, once they have said who they are (or after a while without)."""
+        wait_until(
+            lambda: not any(_is_stranger(device) for device in self._hub_devices()),
+            INTRODUCED_WITHIN_S,
+            self.programs["gateway"].alive,
+        )
+        return [device for device in self._hub_devices() if "bound " + device["identity"] not in self.facts]
+
+    def _hub_devices(self) -> list[dict[str, str]]:
+        devices: list[dict[str, str]] = self.gateway("devices", "--config", str(self.gateway_config))
+        return devices
 
     def _bind_one(self, identity: str) -> str:
         citizen, start = str(self.facts["citizen"]), (self.started - timedelta(days=1)).isoformat()
@@ -274,6 +297,12 @@ adapter = "hci0"
         with contextlib.suppress(ValueError):
             return str(path.relative_to(Path.cwd()))
         return str(path)
+
+
+def _is_stranger(device: dict[str, str]) -> bool:
+    """A meter on a cable that says who it is, and has not been asked yet."""
+    kind = driver_named(device["driver"])
+    return kind is not None and kind.unique_serial and device["identity"].startswith("port-")
 
 
 def _answer(command: list[str]) -> Any:

@@ -67,11 +67,14 @@ class Sent:
 def compare(fhir: FhirServer, patient: str, street: Path, devices: tuple[Entry, ...]) -> list[Comparison]:
     """A Comparison for each kind of Observation that these devices make; a pressure and its pulse are two."""
     observations = read_observations(fhir, patient)
-    rows = []
+    kinds_of: dict[Shown, list[str]] = {}
     for kind in sorted({kind for entry in devices for kind in entry.kinds}):
-        told = sent_of(street, kind)
-        rows += [_row(shown, told, observations) for shown in SHOWN.get(kind, ())]
-    return rows
+        for shown in SHOWN.get(kind, ()):
+            kinds_of.setdefault(shown, []).append(kind)
+    return [
+        _row(shown, [one for kind in kinds for one in sent_of(street, kind)], observations)
+        for shown, kinds in kinds_of.items()
+    ]
 
 
 def not_compared(devices: tuple[Entry, ...]) -> list[str]:
@@ -159,7 +162,10 @@ def _pulses(observations: list[dict[str, Any]], source: str) -> Counter[Values]:
 
 @dataclass(frozen=True)
 class Shown:
-    """How a part of a reading stands at a PGO: its values, in order, and where they are found."""
+    """How a part of a reading stands at a PGO: its values, in order, and where they are found.
+
+    A part that several kinds of reading have stands at each of them.
+    """
 
     label: str
     names: tuple[str, ...]
@@ -186,6 +192,7 @@ def _places(quantity: dict[str, Any]) -> list[str]:
     return [extension["valueInteger"] for extension in extensions if extension["url"] == PRECISION]
 
 
+BODY_WEIGHT = Shown("body weight", ("body-weight",), partial(_called, text="Lichaamsgewicht"))
 SHOWN = {
     "blood-pressure": (
         Shown("blood pressure", ("systolic", "diastolic", "mean-arterial"), _panels),
@@ -195,8 +202,8 @@ SHOWN = {
         Shown("oxygen saturation", ("spo2",), partial(_singles, code=SPO2)),
         Shown("pulse of the oximeter", ("pulse-rate",), partial(_pulses, source="149530")),
     ),
-    "weight": (Shown("body weight", ("body-weight",), partial(_called, text="Lichaamsgewicht")),),
-    "body-composition": (Shown("body fat", ("body-fat",), partial(_called, text="Lichaamsvet")),),
+    "weight": (BODY_WEIGHT,),
+    "body-composition": (Shown("body fat", ("body-fat",), partial(_called, text="Lichaamsvet")), BODY_WEIGHT),
     "temperature": (
         Shown("body temperature", ("body-temperature",), partial(_called, text="Lichaamstemperatuur")),
     ),
