@@ -18,7 +18,8 @@ from gateway.radio.base import Limits, RadioError, SecurityNeededError
 
 _SECURITY = (0x05, 0x08, 0x0C, 0x0F)
 _DATA_FIELD_IGNORED = 0x80  # Current Time Service 1.1, section 3.1.2: part of a write was not taken
-_HUNG_UP_EARLY = "failed to discover services"
+# In bleak's words, and in those of BlueZ 5.66 when it was still connecting: so it tells of a bond refused.
+_HUNG_UP_EARLY = ("failed to discover services", "br-connection-canceled")
 _PATH_AND_PROPERTIES = 2  # what bleak adds to an advertisement on BlueZ
 HUNG_UP = "hung-up"  # detail of a connection that the device ended before it told its services
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ class BleakLine:
             async with asyncio.timeout(self._limits.connect_s + 2):
                 await self._client.connect()
         except (TimeoutError, BleakError, OSError, EOFError) as error:
-            hung_up = _HUNG_UP_EARLY in str(error)
+            hung_up = any(words in str(error) for words in _HUNG_UP_EARLY)
             await self.close()
             code = "dropped-at-encryption" if hung_up and self.bonded else "connect-failed"
             raise RadioError(code, HUNG_UP if hung_up else reason(error)) from error

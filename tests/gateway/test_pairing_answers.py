@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from bleak.backends.device import BLEDevice
-from bleak.exc import BleakError
+from bleak.exc import BleakDBusError, BleakError
 
 from gateway.pairing import PairingWindow
 from gateway.radio.base import Limits, RadioError
@@ -81,6 +81,25 @@ async def test_a_question_that_is_given_up_goes_no_further():
     await began.wait()
     question.cancel()
     await asyncio.wait_for(ended.wait(), 10)
+
+
+class RefusesTheBond(VirtualClient):
+    """As BlueZ 5.66 connects to a device that has forgotten the bond."""
+
+    async def connect(self, pair, **_):
+        raise BleakDBusError("org.bluez.Error.Failed", ["br-connection-canceled"])
+
+    async def disconnect(self):
+        pass
+
+
+@pytest.mark.parametrize(("bonded", "code"), [(True, "dropped-at-encryption"), (False, "connect-failed")])
+async def test_a_refused_bond_is_told_from_other_failures_to_connect(bonded, code):
+    found = BLEDevice(ADDRESS, None, {"props": {"Bonded": bonded}})
+    with pytest.raises(RadioError) as refused:
+        await BleakLine(found, Backend(VirtualScanner, RefusesTheBond), QUICK).connect()
+    assert refused.value.code == code
+    assert refused.value.detail
 
 
 def test_an_answer_is_an_answer_for_a_while():
