@@ -86,7 +86,7 @@ async def test_a_question_that_is_given_up_goes_no_further():
 class RefusesTheBond(VirtualClient):
     """As BlueZ 5.66 connects to a device that has forgotten the bond."""
 
-    async def connect(self, pair, **_):
+    async def connect(self, *_, **__):
         raise BleakDBusError("org.bluez.Error.Failed", ["br-connection-canceled"])
 
     async def disconnect(self):
