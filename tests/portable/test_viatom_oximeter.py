@@ -249,6 +249,7 @@ def test_a_recorded_exchange_is_understood_without_what_was_sent():
         frames.append(sent)
         frames += notifications(reply(data, 1 if data == one[150:] else 0))
     assert len(decode_record("viatom-oximeter", frames)) == 2
+    assert len(decode_record("viatom-oximeter", frames + frames)) == 4  # two files of one size
     assert decode_record("viatom-oximeter", [Frame("2a5f", 0, one)]) == []
 
 
