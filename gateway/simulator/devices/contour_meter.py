@@ -42,11 +42,14 @@ class ContourMeter(Cable):
     _at = -1  # of _frames; -1: nothing is asked or sent
     _sends = 0
     _waiting: asyncio.Task[None] | None = None
+    _left: list[int] | None = None
 
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        await self.measure(random.randint(64, 190), ago=ago)
+        """Never the same value soon again: in one minute, which is all a meter tells, it would be one record."""
+        self._left = self._left or random.sample(range(64, 190), 100)
+        await self.measure(self._left.pop(), ago=ago)
 
     async def measure(
         self, number: int, meal: str = "", *, control: bool = False, ago: timedelta = timedelta(0)
