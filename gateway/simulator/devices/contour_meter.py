@@ -47,7 +47,7 @@ class ContourMeter(Cable):
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        """Never the same value soon again: in one minute, which is all a meter tells, it would be one record."""
+        """Never the same value soon again: within a minute, all that a meter tells, it is one record."""
         self._left = self._left or random.sample(range(64, 190), 100)
         await self.measure(self._left.pop(), ago=ago)
 

@@ -54,7 +54,7 @@ class TaiDocMeter(VirtualDevice):
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        """Never the same value soon again: in one minute, which is all a meter tells, it would be one record."""
+        """Never the same value soon again: within a minute, all that a meter tells, it is one record."""
         if self.model in (*_CUFF, _BOTH):
             numbers = random.randint(105, 165), random.randint(60, 95), random.randint(52, 99)
             await self.cuff(*numbers, user=0 if self.model == 0x3128 else 1, ago=ago)
