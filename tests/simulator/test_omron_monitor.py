@@ -46,6 +46,8 @@ async def test_a_second_visit_gives_nothing_new(bench):
     await bench.reported(monitor)
     await bench.visited(monitor, 2)
     await again(bench, monitor, 3)
+    monitor.memory.set_clock(monitor.clock() + timedelta(hours=2))  # what is stored stays as it is
+    await again(bench, monitor, 4)
     assert (len(bench.readings), bench.errors) == (4, [])
     await monitor.measure(133, 77, 66)
     await bench.reported(monitor)
