@@ -115,7 +115,11 @@ class Alone:
         kind = driver_named(name)
         if kind is None:
             raise CaptureError("driver-unknown", name)
-        if kind.keeps_secret or (cable and kind.serial is None) or (not cable and not kind.services):
+        if (
+            kind.keeps_secret
+            or (cable and kind.serial is None)
+            or (not cable and not (kind.services or kind.adverts))
+        ):
             raise CaptureError("capture-not-alone", name)
         return kind
 

@@ -372,6 +372,11 @@ def test_what_a_capture_needs(tmp_path, run):
     assert "driver-unknown" in run("capture", path, "--driver", "toaster", "--port", "x", "--not-kept")[2]
 
 
+@pytest.mark.parametrize(("driver", "cable"), [("taidoc", True), ("taidoc", False), ("mi-scale", False)])
+def test_what_can_be_captured_without_a_hub(driver, cable):
+    assert Alone.driver(driver, cable=cable).name == driver
+
+
 def test_a_file_that_is_there_is_never_written_over(tmp_path, run):
     path = tmp_path / "capture.jsonl"
     path.write_text("mine")
