@@ -59,7 +59,7 @@ check: $(READY) ## ruff, mypy, import contracts, mpy-cross on the portable files
 	@$(BIN)/python -m tests.benchmarks.mpy_sizes build/mpy
 
 portable: $(READY) ## the portable tests on the MicroPython unix port
-	@MICROPYPATH=.:.frozen $(BIN)/micropython tests/portable/run.py
+	@MICROPYPATH=.:.frozen $(BIN)/micropython -X heapsize=8M tests/portable/run.py
 
 bench: $(READY) ## what decoding costs, beside xiaomi-ble, and bad frames beside good ones (a minute)
 	@$(BIN)/python -m tests.benchmarks.decoding

@@ -19,7 +19,7 @@ def micropython() -> str | None:
 @pytest.mark.skipif(micropython() is None, reason="no MicroPython unix port for this machine")
 def test_all_portable_tests_pass_on_micropython():
     done = subprocess.run(
-        [micropython(), "tests/portable/run.py"],
+        [micropython(), "-X", "heapsize=8M", "tests/portable/run.py"],
         cwd=ROOT,
         env={**os.environ, "MICROPYPATH": ".:.frozen"},
         capture_output=True,

@@ -3,7 +3,7 @@
 
 pytest collects the same files on CPython. A portable test is a plain function with assertions that takes no
 arguments and imports nothing but portable rooms, sys, json and os. From the project's root:
-MICROPYPATH=.:.frozen micropython tests/portable/run.py [FILE...]
+MICROPYPATH=.:.frozen micropython -X heapsize=8M tests/portable/run.py [FILE...] (all tests share one heap)
 """
 
 import os
