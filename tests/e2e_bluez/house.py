@@ -30,6 +30,7 @@ HUB, SPACE_BYTES = "hub-0001", 8 << 20
 LIMITS = Limits(silence_s=15)
 # Longer than any question to a device may take, as a person who looks for his glasses.
 TYPING_S = 8
+log = structlog.get_logger()
 Ask = Callable[..., Awaitable[object]]
 
 
@@ -40,8 +41,11 @@ class Person:
         self._ask = ask
 
     async def passkey(self, _address: str) -> int | None:
+        log.info("code-asked")
         await asyncio.sleep(TYPING_S)
-        return await self._ask("shown_code")
+        code = await self._ask("shown_code")
+        log.info("code-typed")
+        return code
 
     async def same(self, _address: str, _passkey: int) -> bool:
         return False
