@@ -1,13 +1,28 @@
 """The gateway on real BlueZ, D-Bus and kernel, in a small machine under QEMU: `make e2e-bluez`."""
 
+import importlib
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 RUN = ["sh", "tests/e2e_bluez/run-vm.sh"]
+
+
+async def test_what_runs_in_the_machine_fits_the_code(monkeypatch, tmp_path):
+    """Where the machine is not run, its programs must not rot."""
+    monkeypatch.syspath_prepend(HERE)
+    house, world, steps = (importlib.import_module(name) for name in ("house", "world", "hub_steps"))
+    (tmp_path / "hub").mkdir(mode=0o700)
+    built = house.House(tmp_path / "hub", [], None)
+    assert built.readings() == []
+    assert {built.facts(house.METER).busy, built.facts(house.CODED_METER).busy} == {False}
+    built.outbox.close()
+    world.World(tmp_path / "world")
+    assert all(callable(step) for _, step in (*steps.STEPS, steps.LAST_STEP))
 
 
 @pytest.mark.timeout(1200)
