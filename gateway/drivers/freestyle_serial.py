@@ -137,10 +137,8 @@ class FreestyleSerial(Driver):
 
     def _state(self, words: list[str]) -> None:
         """A line of the answer to `$colq`."""
-        if words[0] == "Clock:":
-            self.device_clock = clock(words[1:])
-            if self.device_clock is None:
-                raise DecodeError("frame-garbled", "no moment")
+        if words[0] == "Clock:" and clock(words[1:]) is None:
+            raise DecodeError("frame-garbled", "no moment")
         self._damage.understood()
         self._state_told = True
 
@@ -168,10 +166,10 @@ class FreestyleSerial(Driver):
             self._commands, self.patience_s = (), None
 
     def _introduce(self, head: list[str]) -> None:
-        """The serial number names the device, so it is taken from a text whose sum was right only."""
+        """The serial number names the device: it and the clock are taken from a text whose sum was right."""
         self.about = {"serial": head[0], "firmware": head[1] if len(head) > 1 else ""}
         if len(head) > 2:
-            self.device_clock = clock(head[2].split()) or self.device_clock
+            self.device_clock = clock(head[2].split())
 
 
 def _is_text(data: bytes) -> bool:

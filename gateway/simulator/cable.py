@@ -54,6 +54,7 @@ class Cable(VirtualDevice):
         self.pulled_after: int | None = None
         self._random = random.Random(seed)
         self._master = -1
+        self._plugged = 0  # times; the number of a descriptor comes back
         self._reading: asyncio.Task[None] | None = None
 
     def facts(self) -> dict[str, str]:
@@ -93,6 +94,7 @@ class Cable(VirtualDevice):
         beside.symlink_to(target)
         beside.replace(self.path)
         self._master = master
+        self._plugged += 1
         if type(self).asked is not Cable.asked:
             self._reading = asyncio.get_running_loop().create_task(self._read(master))
 
@@ -149,8 +151,10 @@ class Cable(VirtualDevice):
 
     async def say(self, data: bytes) -> bool:
         """In pieces, at the device's pace. True when somebody listened to all of it."""
-        taken = True
+        taken, plug = True, self._plugged
         for piece in self.pieces(data):
+            if self._plugged != plug:
+                return False  # pulled out; what hangs there now is another conversation
             taken = self.send(piece) and taken
             if self.bytes_a_second:
                 await asyncio.sleep(len(piece) / self.bytes_a_second / self.speed)
@@ -168,11 +172,19 @@ class Cable(VirtualDevice):
         """What a cable says when it is plugged in: bytes that are no frames."""
         self.send(bytes(self._random.randrange(2, 0x80) for _ in range(size)))
 
+    async def say_with_pause(self, data: bytes, pause_s: float) -> bool:
+        """As `say`, and silent for so long in the middle, as after XOFF."""
+        plug, half = self._plugged, len(data) // 2
+        complete = await self.say(data[:half])
+        await asyncio.sleep(pause_s)
+        return self._plugged == plug and await self.say(data[half:]) and complete
+
     # Bytes from the hub.
 
     async def _read(self, master: int) -> None:
         """Hands on what the hub writes, as long as this terminal is there."""
-        while self._master == master:
+        plug = self._plugged
+        while self._plugged == plug and self.plugged_in:
             await self.wait_for_listener()
             data = await self._next(master)
             if data and self.ignores:

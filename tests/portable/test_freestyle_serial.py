@@ -3,6 +3,7 @@
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
 from gateway.drivers.freestyle_serial import FreestyleSerial
+from gateway.drivers.freestyle_text import clock
 from gateway.wire.items import Frame
 
 SERIAL = b"DBMV123-45678"
@@ -163,9 +164,8 @@ def test_the_clock():
         (b"Clock:\tJul  10 2013\t14:26:44\r\n", "2013-07-10T14:26:44"),
         (b"Clock:\tSep  29 2013\t17:35:34", "2013-09-29T17:35:34"),
     ):
-        driver = FreestyleSerial()
-        assert driver.received(Frame("serial", 0, line)) + driver.finish() == []
-        assert driver.device_clock == moment
+        assert visit(line) == []
+        assert clock(line.decode().split()[1:]) == moment
 
 
 def test_a_whole_memory():
@@ -210,12 +210,13 @@ def test_a_conversation_with_an_optium():
     assert talk.asked() == [b"$colq\r\n"]
     assert talk.driver.patience_s == 2.0
     assert talk.says(STATE[:40], STATE[40:]) == [b"$xmem\r\n"]
-    assert talk.driver.device_clock == "2026-04-22T02:14:37"
-    assert talk.driver.about == {}  # not from a text without a sum: it names the device
+    assert talk.driver.device_clock is None
+    assert talk.driver.about == {}  # not from a text without a sum: they tell which device it is, and when
     text = memory(GLUCOSE, KETONE)
     assert talk.says(*[text[at : at + 7] for at in range(0, len(text), 7)]) == []
     assert values(talk.records) == [("93", "mg/dL"), ("0.2", "mmol/L")]
     assert talk.driver.about == {"serial": "DBMV123-45678", "firmware": "0.22"}
+    assert talk.driver.device_clock == "2026-04-22T02:14:37"
     assert talk.driver.patience_s is None
     assert talk.driver.finish() == []
 
