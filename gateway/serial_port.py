@@ -209,9 +209,10 @@ class Connection:
                     async with asyncio.timeout(self._quiet_s()):
                         await ready.wait()
                 except TimeoutError:
-                    if not self._quiet() or not self._allowed():
-                        return
-                    continue
+                    if not ready.is_set():  # else it came while the loop was held up: that is no silence
+                        if not self._quiet() or not self._allowed():
+                            return
+                        continue
                 finally:
                     loop.remove_reader(descriptor)  # a closed pty is ready for ever; a stream is every 13 ms
                 ready.clear()

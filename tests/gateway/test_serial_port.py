@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,23 @@ async def test_a_port_that_appears_later(tmp_path, running):
     assert port.facts.problem is None
     oximeter.unplug()
     await listener.until(lambda: listener.closed_visits)
+
+
+async def test_what_came_while_the_hub_was_held_up_is_no_silence(oximeter, running):
+    """A disk that is slow to sync stops the event loop; the device went on talking meanwhile."""
+    listener = Heard()
+    limits = SerialLimits(quiet_s=0.2, gather_s=0)
+    running(port_on(oximeter.path, listener, limits=limits))
+    await oximeter.wait_for_listener(10)
+    for count in range(1, 4):
+        oximeter.send(packet(97, 72))
+        await listener.until(lambda count=count: len(listener.data) >= count * 250 - 125)
+        for _ in range(5):  # the port goes round and waits again
+            await asyncio.sleep(0)
+        oximeter.send(packet(96, 73))
+        time.sleep(0.3)  # noqa: ASYNC251 (that is the point)
+        await listener.until(lambda count=count: len(listener.data) == count * 250)
+    assert listener.closed_visits == []
 
 
 async def test_quiet_ends_the_visit_and_the_next_byte_begins_another(oximeter, running):
