@@ -56,10 +56,10 @@ CATALOGUE = (
     Entry("taidoc", "fora", SERIAL, "taidoc_meters:TaiDocCable", ("glucose",)),
     Entry("ascensia-contour", "contour", SERIAL, "contour_meter:ContourMeter", ("glucose",)),
     Entry("onetouch-verio", "verio", BLUETOOTH, "onetouch_verio:OnetouchVerio", ("glucose",)),
-    Entry("lifescan-serial", "ultra-easy", SERIAL, "lifescan_meters:UltraEasy", ("glucose",)),
+    Entry("lifescan-serial", "lifescan", SERIAL, "lifescan_meters:UltraEasy", ("glucose",)),
     Entry("omron-blood-pressure", "omron", BLUETOOTH, "omron_monitor:OmronMonitor", ("blood-pressure",)),
     Entry("nonin-3230", "", BLUETOOTH, "nonin_3230:Nonin3230", ("oximetry",)),
-    Entry("viatom-oximeter", "ring", BLUETOOTH, "viatom_ring:ViatomRing", ("oximetry",)),
+    Entry("viatom-oximeter", "o2ring", BLUETOOTH, "viatom_ring:ViatomRing", ("oximetry",)),
     Entry("nonin-serial", "oximeter", SERIAL, "oximeter:Oximeter", ("oximetry",)),
 )
 USUAL = ("blood-pressure", "nonin-serial")
@@ -82,7 +82,7 @@ def entries(names: Collection[str]) -> tuple[Entry, ...]:
 
 def _entry(name: str) -> Entry:
     for entry in CATALOGUE:
-        if name in (entry.driver, entry.alias):
+        if name and name in (entry.driver, entry.alias):
             return entry
     known = ", ".join(entry.driver + (f" ({entry.alias})" if entry.alias else "") for entry in CATALOGUE)
     raise UnknownDeviceError(f"unknown device {name!r}; known: all, {known}")

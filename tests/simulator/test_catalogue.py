@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.drivers import driver_named
+from gateway.drivers import DRIVERS, driver_named
 from gateway.radio import Limits
 from gateway.simulator.__main__ import main
 from gateway.simulator.cable import Cable
@@ -23,6 +23,8 @@ def test_names_and_short_names():
     assert not_compared(entries(USUAL)) == []
     with pytest.raises(ArgumentTypeError, match=r"unknown device 'toaster'; known: all, blood-pressure \(cuff\)"):
         names_in("cuff,toaster")
+    with pytest.raises(ArgumentTypeError, match="unknown device ''"):
+        names_in("")
 
 
 def test_an_unknown_device_is_refused_with_the_list(capsys):
@@ -30,6 +32,10 @@ def test_an_unknown_device_is_refused_with_the_list(capsys):
         main(["run", "--devices", "toaster"])
     assert end.value.code == 2
     assert "known: all, blood-pressure (cuff), " in capsys.readouterr().err
+
+
+def test_every_driver_has_a_virtual_device():
+    assert set(BY_DRIVER) == {driver.name for driver in DRIVERS}
 
 
 def test_no_name_or_address_means_two_devices():
