@@ -29,8 +29,8 @@ async def test_what_runs_in_the_machine_fits_the_code(monkeypatch, tmp_path):
 def test_pairs_reads_and_survives_what_happens_to_bluez():
     if os.environ.get("MEETHUB_BLUEZ") != "1":
         pytest.skip("takes minutes: make e2e-bluez (or MEETHUB_BLUEZ=1)")
-    reason = subprocess.run([*RUN, "need"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    if reason:
-        pytest.skip(reason.strip())
+    reason = subprocess.run([*RUN, "need"], cwd=ROOT, capture_output=True, text=True, check=True)
+    if reason.stdout.strip():
+        pytest.skip(reason.stdout.strip())
     # What it prints goes where pytest's own output goes; a failing run says where its log stands.
     assert subprocess.run(RUN, cwd=ROOT, check=False).returncode == 0, "see build/e2e-bluez.log"
