@@ -113,7 +113,9 @@ class Radio:
         return BleakLine(found, self._backend, self.limits, partial(self._pairing_answered, found.address))
 
     def _in_use(self) -> bool:
-        return self._connecting.locked() or any(facts.busy for facts in self.facts.devices.values())
+        return self._connecting.locked() or any(
+            facts.busy or facts.pairing for facts in self.facts.devices.values()
+        )
 
     def _advertised(self, found: BLEDevice, data: AdvertisementData) -> None:
         now = asyncio.get_running_loop().time()
@@ -127,7 +129,7 @@ class Radio:
             self._hear(device, facts, data)
             return
         waits = now < facts.not_before and not self._pairing_open(device.address)
-        if facts.busy or waits or not self._allowed(device):
+        if facts.busy or facts.pairing or waits or not self._allowed(device):
             return
         facts.busy = True
         task = asyncio.get_running_loop().create_task(self._visit(device, found, facts))
@@ -227,13 +229,13 @@ class Radio:
         """
         known = self._devices.get(address.upper())
         facts = self.facts.devices[known.identity] if known else DeviceFacts()
-        facts.busy = True
+        facts.pairing = True  # a visit that goes on ends by itself, or with the bond
         try:
             paired = await self._bonder.bond(address, driver, timeout_s, must=must)
         except RadioError as error:
             raise self.facts.problem or error from error
         finally:
-            facts.busy = False
+            facts.pairing = False
         facts.problem, facts.failures, facts.turned_away, facts.not_before = None, 0, 0, 0
         return paired
 

@@ -282,6 +282,22 @@ async def test_a_bond_that_the_meter_lost_is_told_and_mended_by_a_person(house):
     assert hub.values()[1:] == sent
 
 
+async def test_no_visit_begins_while_a_person_pairs(house):
+    """Not even when one went on at that moment."""
+    hub, meter = Hub(), await house.meter(pace_s=0.1)
+    radio = await house.radio(hub)
+    await measured(meter, 3)
+    await meter.pairing_mode()
+    await hub.until(lambda: hub.visits)
+    pairing = asyncio.ensure_future(radio.pair(METER, BloodPressure, 20))
+    await hub.until(lambda: hub.ended)
+    await meter.pairing_mode()
+    assert (await pairing).bonded
+    assert len(hub.visits) == 1
+    await measured(meter, 1)
+    await hub.until(lambda: len(hub.values()) == 4)
+
+
 async def test_a_device_that_waits_for_the_hub_to_leave_after_the_bond_is_left_at_once(house):
     """A&D: bonded in a visit or by a person's wish, it tells nothing before the next connection."""
     hub = Hub()
