@@ -5,24 +5,25 @@ Sources: Glucometer Protocols, TaiDoc TD-42xx; advmeds-bluetooth-lib (service 15
 
 Record 0 is the newest, and a reply does not tell which record it is of. So a record's time is asked once more
 after its value: had a measurement come in between, all would have moved up by one. The stored times move with
-the clock: it is never set.
+the clock: it is never set; and where a person set it, taidoc_marks.py knows the records again.
 """
 
 from gateway.drivers.base import SENT, Record
 from gateway.drivers.taidoc_codec import CHANNELS, CHARACTERISTIC, SPO2, START, TIME, VALUE
+from gateway.drivers.taidoc_marks import MARK_SIZE, Search
 from gateway.drivers.taidoc_records import OXIMETER, family
 from gateway.drivers.taidoc_talk import COUNT, MAY_ASK, TRIES, Talk
 from gateway.wire.items import Frame
 
 _USERS = {0x3140: (1, 2), 0x3261: (1, 2, 3, 4)}  # model: the users whose records are numbered apart
-_EMPTY_POLLS, _MARK_SIZE = 3, 10
+_EMPTY_POLLS = 3
 
 
 class TaiDoc(Talk):
     """One visit: who are you, what is your time, and then your records, newest first.
 
-    mark: for each user the number of records and the newest one's time and value. Where that very record
-    stands in the very place where it must be now, all older ones were read; else everything is read.
+    mark: for each user the number of records and the newest four. Where they are found again, all older
+    ones were read; else everything is read.
     """
 
     name = "taidoc"
@@ -42,7 +43,8 @@ class TaiDoc(Talk):
         super().__init__()
         self._moves = self._empty = 0
         self._bank = self._count = self._index = 0
-        self._newest = self._marks = b""
+        self._marks = b""
+        self._search = Search(b"", 0)
         self._whole = False
 
     def begin(self) -> None:
@@ -86,7 +88,7 @@ class TaiDoc(Talk):
 
     def _begin_bank(self) -> None:
         self._time = self._value = None
-        self._index, self._newest, self._whole = 0, bytes(8), False
+        self._index, self._whole = 0, False
         self._ask_count()
 
     def _ask_count(self) -> None:
@@ -97,7 +99,8 @@ class TaiDoc(Talk):
         if self._whole and count != self._count:
             self._moved()
             return
-        self._count = count
+        if not self._whole:
+            self._count, self._search = count, Search(self._known_of_bank(), count)
         if self._whole or not count:
             self._bank_done()
         else:
@@ -112,20 +115,18 @@ class TaiDoc(Talk):
             self._moved()
             return []
         raw = self._time.data[2:6] + self._value.data[2:6]
-        if not self._index:
-            self._newest = raw
-        if self._was_newest(raw):
-            self._bank_done()
-            return []
         if self._user():
             self._request = Frame(SENT + reply.source, reply.offset_ms, self.framed(self._asked))
-        records = self._record()
+        records = self._search.add(raw, self._record())
         self._index += 1
-        if self._index < self._count:
+        if self._search.found:
+            self._bank_done()
+        elif self._index < self._count:
             self._ask(TIME, self._index, self._user())
         else:
             self._whole = True
             self._ask_count()
+            records += self._search.rest()
         return records
 
     def _moved(self) -> None:
@@ -136,14 +137,13 @@ class TaiDoc(Talk):
         else:
             self._begin_bank()
 
-    def _was_newest(self, raw: bytes) -> bool:
-        if len(self._known) != _MARK_SIZE * len(self._users()):
-            return False
-        mark = self._known[_MARK_SIZE * self._bank : _MARK_SIZE * (self._bank + 1)]
-        return mark[2:] == raw and self._count - int.from_bytes(mark[:2], "little") == self._index
+    def _known_of_bank(self) -> bytes:
+        if len(self._known) != MARK_SIZE * len(self._users()):
+            return b""
+        return self._known[MARK_SIZE * self._bank : MARK_SIZE * (self._bank + 1)]
 
     def _bank_done(self) -> None:
-        self._marks += self._count.to_bytes(2, "little") + self._newest
+        self._marks += self._search.mark()
         self._bank += 1
         if self._bank < len(self._users()):
             self._begin_bank()

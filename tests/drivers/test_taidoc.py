@@ -1,15 +1,16 @@
 """TaiDoc bytes of any kind: readings or errors only, the same in any pieces, found again from the evidence."""
 
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from taidoc_meter import frame, glucose, moment
+from taidoc_meter import Meter, frame, glucose, moment
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
 from gateway.drivers.taidoc import TaiDoc
+from gateway.drivers.taidoc_marks import minutes
 from gateway.wire.items import Frame
 from gateway.wire.reading import reading_from_wire
 from tests.drivers.properties import DOSE, told
@@ -72,6 +73,49 @@ def test_what_the_protocol_encodes_is_what_is_read(on, at, value, meal, code, no
     assert record.reading.values[0].text() == str(value)
     assert record.reading.device_time == f"{on}T{at:%H:%M}:00"
     assert dict(record.reading.context).get("meal") == meal
+
+
+MOMENTS = st.datetimes(datetime.fromisoformat("2001-01-01"), datetime.fromisoformat("2127-12-31"))
+
+
+@DOSE
+@given(MOMENTS, MOMENTS)
+def test_minutes_between_two_times_are_those_of_the_calendar(one, other):
+    told = [moment(when.year, when.month, when.day, when.hour, when.minute) for when in (one, other)]
+    whole = [when.replace(second=0, microsecond=0) for when in (one, other)]
+    assert minutes(told[1]) - minutes(told[0]) == (whole[1] - whole[0]).total_seconds() / 60
+
+
+@DOSE
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9),
+    st.integers(0, 9),
+    st.integers(0, 5),
+)
+def test_no_new_record_is_ever_passed_over(rows, before, most):
+    """However alike they are: after two visits of a memory of any size every record was told."""
+    made = [
+        (moment(2026, 3, 4, 7, 5 * at + minute), glucose(100 + value))
+        for at, (value, minute) in enumerate(rows)
+    ]
+    told, mark = set(), None
+    for count in (min(before, len(made)), len(made)):
+        kept = made[:count][::-1][: most or None]
+        mark, found = transfer(kept, mark)
+        told |= {(time, value) for time, value in kept if (time, value) in found}
+        assert set(kept) <= told
+
+
+def transfer(records, mark):
+    """(mark, the raw records that were told) of a visit of a meter with these records."""
+    meter, driver = Meter(records=records), TaiDoc()
+    driver.start(Known(mark, cable=True))
+    found = []
+    while sends := driver.take_sends():
+        for sent in sends:
+            found += driver.received(Frame("serial", 0, meter.answer(sent.data)))
+    pairs = {(record.frames[-2].data[2:6], record.frames[-1].data[2:6]) for record in found}
+    return driver.mark, pairs
 
 
 @DOSE

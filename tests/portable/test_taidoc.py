@@ -5,6 +5,7 @@ from taidoc_meter import Meter, day, frame, glucose, moment
 from gateway.drivers import decode_record
 from gateway.drivers.base import CommandError, Known
 from gateway.drivers.taidoc import TaiDoc
+from gateway.drivers.taidoc_marks import minutes
 from gateway.drivers.taidoc_talk import Talk
 from gateway.wire.items import Frame
 
@@ -339,7 +340,8 @@ def test_a_visit_from_the_first_question_on():
         assert driver.about == {"manufacturer": "TaiDoc", "model": "TD-4277", "serial": "0123456789ABCDEF"}
         assert driver.device_clock == "2026-03-04T07:15:00"
         assert driver.patience_s is None
-        assert driver.mark == b"\x03\x00" + moment(2026, 3, 4, 7, 2) + glucose(102)
+        newest = b"".join([time + value for time, value in memory(3)])
+        assert driver.mark == b"\x03\x00" + newest + bytes(8)
         for record in records:
             assert [seen(found) for found in decode_record("taidoc", record.frames)] == [seen(record)]
     assert meter.asked[:7] == [0x22, 0x24, 0x27, 0x28, 0x23, 0x2B, 0x25]
@@ -353,7 +355,7 @@ def test_bytes_one_by_one():
 def test_an_empty_memory():
     driver, records = visit(Meter())
     assert records == []
-    assert driver.mark == bytes(10)
+    assert driver.mark == bytes(34)
 
 
 def test_the_next_visit_asks_for_news_only():
@@ -362,25 +364,70 @@ def test_the_next_visit_asks_for_news_only():
     again, records = visit(meter, driver.mark)
     assert records == []
     assert again.mark == driver.mark
-    assert meter.asked.count(0x26) == 1
+    assert meter.asked.count(0x26) == 4
     meter = Meter(records=memory(7))
     again, records = visit(meter, driver.mark)
     assert texts(records) == ["106", "105"]
-    assert meter.asked.count(0x26) == 3
+    assert meter.asked.count(0x26) == 6
     assert visit(Meter(records=memory(7)), again.mark)[1] == []
+    for count in (1, 2, 3):
+        driver, _ = visit(Meter(records=memory(count)))
+        assert visit(Meter(records=memory(count)), driver.mark)[1] == []
+        assert len(visit(Meter(records=memory(count + 1)), driver.mark)[1]) == 1
 
 
 def test_all_is_read_when_the_newest_one_is_not_where_it_must_be():
     driver, _ = visit(Meter(records=memory(5)))
     renumbered = memory(5)[2:] + memory(5)[:2]
     assert len(visit(Meter(records=renumbered), driver.mark)[1]) == 5
-    full = memory(6)[:5]  # the oldest one was overwritten
-    assert texts(visit(Meter(records=full), driver.mark)[1]) == ["105", "104", "103", "102", "101"]
     assert texts(visit(Meter(records=memory(2)), driver.mark)[1]) == ["101", "100"]
     twice = memory(5)[:1] + memory(5)  # the very same once more, in the same minute
     assert len(visit(Meter(records=twice), driver.mark)[1]) == 1
-    for mark in (b"", b"x", bytes(10), bytes(20)):
+    for mark in (b"", b"x", bytes(10), bytes(34), b"\xff" * 34):
         assert len(visit(Meter(records=memory(5)), mark)[1]) == 5
+
+
+def test_a_full_memory_loses_its_oldest_and_the_newest_are_found_all_the_same():
+    driver, _ = visit(Meter(records=memory(5)))
+    assert texts(visit(Meter(records=memory(6)[:5]), driver.mark)[1]) == ["105"]
+    assert texts(visit(Meter(records=memory(20)[:5]), driver.mark)[1]) == ["119", "118", "117", "116", "115"]
+    # the same value as the newest one had, some time later
+    again = memory(5)[:4]
+    again.insert(0, (moment(2026, 3, 5, 7, 4), glucose(104)))
+    assert texts(visit(Meter(records=again), driver.mark)[1]) == ["104"]
+
+
+def at(hour, values, day_of_month=4):
+    """Records an hour apart, the oldest one at this hour."""
+    rows = [(moment(2026, 3, day_of_month, hour + n, 30), glucose(value)) for n, value in enumerate(values)]
+    return rows[::-1]
+
+
+def test_records_that_moved_with_the_clock_are_known_again():
+    driver, _ = visit(Meter(records=at(7, (98, 133, 180, 75, 101))))
+    for moved in (
+        at(8, (98, 133, 180, 75, 101)),
+        at(6, (98, 133, 180, 75, 101)),
+        at(7, (98, 133, 180, 75, 101), 31),
+    ):
+        again, records = visit(Meter(records=moved), driver.mark)
+        assert records == []
+        assert visit(Meter(records=moved), again.mark)[1] == []
+    news = at(8, (98, 133, 180, 75, 101, 88))
+    assert texts(visit(Meter(records=news), driver.mark)[1]) == ["88"]
+
+
+def test_what_may_be_chance_is_read_again():
+    driver, _ = visit(Meter(records=at(7, (98, 133))))
+    assert len(visit(Meter(records=at(8, (98, 133))), driver.mark)[1]) == 2
+    driver, _ = visit(Meter(records=at(7, (98, 133, 180, 75))))
+    other = at(8, (98, 133, 180, 75))
+    other[2] = (moment(2026, 3, 4, 9, 31), other[2][1])  # another time between them
+    assert len(visit(Meter(records=other), driver.mark)[1]) == 4
+    other = at(8, (98, 133, 181, 75))
+    assert len(visit(Meter(records=other), driver.mark)[1]) == 4
+    never_set = [(bytes(4), value) for _, value in at(8, (98, 133, 180, 75))]
+    assert len(visit(Meter(records=never_set), driver.mark)[1]) == 4
 
 
 def test_results_that_are_none_leave_no_gap():
@@ -543,3 +590,12 @@ def test_the_conversation_leaves_the_memory_to_the_driver():
         except NotImplementedError:
             continue
         raise AssertionError
+
+
+def test_minutes_between_any_two_times():
+    assert minutes(moment(2000, 1, 1, 0, 0)) == 24 * 60
+    assert minutes(moment(2024, 3, 1, 0, 0)) - minutes(moment(2024, 2, 28, 23, 59)) == 24 * 60 + 1
+    assert minutes(moment(2026, 3, 1, 0, 0)) - minutes(moment(2026, 2, 28, 23, 59, 0xC0, 0xE0)) == 1
+    assert minutes(moment(2025, 1, 1, 0, 0)) - minutes(moment(2024, 12, 31, 0, 0)) == 24 * 60
+    assert minutes(bytes(4)) is None
+    assert minutes(day(2026, 2, 30) + bytes(2)) is None
