@@ -134,14 +134,14 @@ class Talk:
             self.silent()
 
     def silent(self) -> None:
-        """No answer: once more, then without it. Where nobody ever answered, nothing more is asked."""
+        """No answer: once more, then without it. Where nobody ever answered, only for live values."""
         if self._tries < _TRIES:
             self._ask()
             return
         if self._code == _DATA:
             self._read = None
         if not self._heard:
-            self._todo = []
+            self._todo = [] if self._code == _LIVE else [(_LIVE, 0)]
         self._next()
 
     def session_over(self, *, whole: bool) -> None:

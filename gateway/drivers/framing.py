@@ -13,7 +13,8 @@ _MEANING = {
     "frame-short": "bytes are missing",
     "frame-garbled": "no frame of a known form",
 }
-_LF, _CR, _TAB = 0x0A, 0x0D, 0x09
+_LF = 0x0A
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
 class Cut:
@@ -122,15 +123,15 @@ class Lines(Cutter):
 
     def __init__(self, end: int = _LF) -> None:
         super().__init__()
-        self._end = end
+        self._end = bytes((end,))
+        self._inside = _TEXT.replace(self._end, b"")
 
     def size(self, data: bytes) -> int:
-        for at, byte in enumerate(data):
-            if byte == self._end:
-                return at + 1
-            if not (0x20 <= byte < 0x7F or byte in (_TAB, _CR)):
-                return -at - 1
-        return 0
+        rest = data.lstrip(self._inside)
+        at = len(data) - len(rest)
+        if not rest:
+            return 0
+        return at + 1 if rest.startswith(self._end) else -at - 1
 
 
 class SyncPackets(Cutter):

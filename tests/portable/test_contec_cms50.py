@@ -441,10 +441,17 @@ def test_first_commands_that_are_not_heard():
 def test_nobody_there():
     device = Device()
     device.go_on({})
-    assert device.asked == [0xA7, 0xA7]
+    assert device.asked == [0xA7, 0xA7, 0xA1, 0xA1]
     assert device.driver.patience_s is None
     assert device.driver.mark is None
     assert device.driver.finish() == []
+
+
+def test_one_that_shows_live_values_and_knows_nothing_else():
+    device = Device()
+    device.go_on({0xA1: shown(98, 72)})
+    assert device.asked == [0xA7, 0xA7, 0xA1]
+    assert values(device.driver.finish()) == [("98", "72")]
 
 
 def test_questions_without_an_answer_are_left():
