@@ -5,15 +5,14 @@ envelope. What waits here is durable as captured rows: after a cut the hub repla
 """
 
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import structlog
 
-from gateway.drivers import driver_named
 from gateway.drivers.base import Record
-from gateway.outbox import Captured, Outbox, OutboxError
+from gateway.outbox import ADDED, PARTIAL, WHOLE, Captured, Outbox, OutboxError
+from gateway.pending import Pending, disclosure_of, pending_of
 from gateway.signer import Signer
 from gateway.wire import cose
 from gateway.wire.envelope import (
@@ -23,47 +22,19 @@ from gateway.wire.envelope import (
     SALT_SIZE,
     Contents,
     digest,
-    disclosure,
     external_aad,
 )
-from gateway.wire.errors import WireError
-from gateway.wire.items import (
-    MAX_EVIDENCE,
-    MAX_PART,
-    Frame,
-    Item,
-    Lost,
-    Part,
-    ReadingItem,
-    Statement,
-)
+from gateway.wire.items import MAX_PART, Item, Lost, Part, Statement
 from gateway.wire.measurement import Moment, measurement_key, short
-from gateway.wire.records import MAX_FRAMES, whole_of
 
-# Beside its bytes each disclosure costs its hash and two heads; the rest is header, payload, signature.
-PER_DISCLOSURE, PER_ENVELOPE = 40, 256
+# What an envelope costs beside its disclosures: header, payload, signature.
+PER_ENVELOPE = 256
 FIRST, HEAD_UNREADABLE = "first", "head-unreadable"
-UNSEALABLE = "record-unsealable"
 # Of a damaged row not even the device can be trusted.
 UNKNOWN_DEVICE = "unknown"
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-
-@dataclass
-class Pending:
-    """A record that waits for its envelope. whole: long evidence, of which `ahead` parts went ahead."""
-
-    rows: set[int]
-    key: bytes
-    disclosed: bytes
-    whole: bytes = b""
-    ahead: int = 0
-
-    @property
-    def size(self) -> int:
-        return len(self.disclosed) + PER_DISCLOSURE
 
 
 class Sealer:
@@ -92,17 +63,17 @@ class Sealer:
         """A record and the captured rows that its frames came from, the row of its first frame first.
 
         Its measurement key; None for an undecoded record. A measurement that was sealed before is not sealed
-        again: its rows go with the next envelope or with `seal`.
+        again: its rows go with the next envelope or with `seal`. One that was not whole then and is now gets
+        an addition, once.
         """
         key = self._key(rows[0], record)
-        known = key is not None and (
-            self._outbox.knows(key) or any(key == other.key for other in self._pending)
-        )
-        if known or (record.reading is None and record.error is None):
+        stage = self._stage(key, record)
+        if stage is None or (record.reading is None and record.error is None):
             self._spare.update(captured.row for captured in rows)
             return key
-        self._pending.append(self._make(rows, record, key or b""))
-        log.info("record", key=short(key) if key else None, undecoded=record.reading is None)
+        self._pending.append(pending_of(rows, record, key or b"", stage, self._disclose))
+        undecoded, added = record.reading is None, stage == ADDED
+        log.info("record", key=short(key) if key else None, undecoded=undecoded, added=added)
         return key
 
     def seal(self, online: bool) -> int:  # noqa: FBT001 (the contract's word)
@@ -165,26 +136,18 @@ class Sealer:
             return None
         return measurement_key(first.device.identity, record.key, first.capture)
 
-    def _make(self, rows: list[Captured], record: Record, key: bytes) -> Pending:
-        frames = _from_first(record.frames or rows[0].frames)
-        whole = whole_of(frames) if _is_long(frames) else b""
-        numbers = {captured.row for captured in rows}
-        code = None if record.error is None else record.error.code
-        reading = _reading_item(rows[0], record, frames, whole, None if record.reading else code)
-        undecoded = _reading_item(rows[0], Record(frames, None, None), frames, whole, UNSEALABLE)
-        lost = Lost(None, rows[0].device.identity, 1, UNSEALABLE)
-        for item, ahead in ((reading, whole), (undecoded, whole), (lost, b"")):
-            try:
-                return Pending(numbers, key, self._disclose(item), ahead)
-            except OutboxError as error:
-                log.error(UNSEALABLE, code=error.code, detail=error.detail)
-        raise OutboxError("item-limit", "device identity")
+    def _stage(self, key: bytes | None, record: Record) -> bytes | None:
+        """How this record is sealed; None when it says nothing that was not sealed, or waits, already."""
+        if key is None:
+            return WHOLE
+        final = record.reading is None or record.reading.final
+        there = self._outbox.sealed(key) | {other.stage for other in self._pending if other.key == key}
+        if not there - {ADDED}:
+            return WHOLE if final else PARTIAL
+        return ADDED if final and there == {PARTIAL} else None
 
     def _disclose(self, item: Item) -> bytes:
-        try:
-            return disclosure(self._salt(SALT_SIZE), item)
-        except WireError as error:
-            raise OutboxError("item-limit", str(error)) from error
+        return disclosure_of(self._salt(SALT_SIZE), item)
 
     # From disclosures to an envelope.
 
@@ -213,7 +176,8 @@ class Sealer:
         done = {row for pending in batch for row in pending.rows} | self._spare
         free = done - self._in_use()
         keys = [pending.key for pending in batch]
-        self._envelope([pending.disclosed for pending in batch], keys, 0, sorted(free))
+        stages = [pending.stage for pending in batch]
+        self._envelope([pending.disclosed for pending in batch], keys, 0, sorted(free), stages=stages)
         self._spare = done - free
 
     def _seal_items(self, items: list[Item]) -> int:
@@ -226,6 +190,8 @@ class Sealer:
         keys: list[bytes],
         statements: int,
         rows: list[int],
+        *,
+        stages: Sequence[bytes] = (),
         evidence_of: bytes = b"",
     ) -> int:
         kid = self.signer.kid
@@ -239,7 +205,9 @@ class Sealer:
         protected = cose.protected_header(CONTENT_TYPE, kid)
         signature = self.signer.sign(cose.sig_structure(protected, external_aad(self._hub), contents))
         signed = cose.pack(protected, contents, signature)
-        self._outbox.seal(kid, sequence, signed, disclosed, keys, total, rows, evidence_of=evidence_of)
+        self._outbox.seal(
+            kid, sequence, signed, disclosed, keys, total, rows, stages=stages, evidence_of=evidence_of
+        )
         return sequence
 
     def _before_first(self) -> tuple[bytes | None, str | None]:
@@ -264,33 +232,6 @@ class Sealer:
             self.seal(online=True)
         except OutboxError as error:
             log.error("not-sealed", code=error.code)
-
-
-def _reading_item(
-    first: Captured, record: Record, frames: list[Frame], whole: bytes, code: str | None
-) -> ReadingItem:
-    driver = driver_named(first.driver)
-    return ReadingItem(
-        first.capture,
-        first.device,
-        first.driver,
-        1 if driver is None else driver.version,
-        [] if whole else frames,
-        record.reading,
-        code,
-        first.clock,
-        (digest(whole), len(whole)) if whole else None,
-    )
-
-
-def _from_first(frames: list[Frame]) -> list[Frame]:
-    """The same frames, their offsets counted from the first: that is when the capture was."""
-    began = frames[0].offset_ms if frames else 0
-    return [Frame(frame.source, max(0, frame.offset_ms - began), frame.data) for frame in frames]
-
-
-def _is_long(frames: list[Frame]) -> bool:
-    return len(frames) > MAX_FRAMES or sum(len(frame.data) for frame in frames) > MAX_EVIDENCE
 
 
 def _groups(rows: list[T]) -> Iterator[list[T]]:

@@ -3,5 +3,17 @@
 from gateway.outbox.look import Look
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.rows import Captured, Effect, Head, Message, OutboxError
+from gateway.outbox.schema import ADDED, PARTIAL, WHOLE
 
-__all__ = ["Captured", "Effect", "Head", "Look", "Message", "Outbox", "OutboxError"]
+__all__ = [
+    "ADDED",
+    "PARTIAL",
+    "WHOLE",
+    "Captured",
+    "Effect",
+    "Head",
+    "Look",
+    "Message",
+    "Outbox",
+    "OutboxError",
+]

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from gateway.outbox.rows import Key, Message, signed_hashes
-from gateway.outbox.schema import KNOWN, PLACES, UNREADABLE
+from gateway.outbox.schema import KNOWN, PLACES, STAGES, UNREADABLE
 from gateway.wire.envelope import digest, message
 from gateway.wire.state import AFTER_ACTION, AFTER_TIME, NEVER
 
@@ -35,10 +35,16 @@ def insert(
 
 
 def remember(connection: sqlite3.Connection, measurements: Iterable[tuple[bytes, bytes, int]]) -> None:
-    """(measurement key, key id, sequence) of what was just sealed; only the newest are kept."""
+    """(measurement key and stage, key id, sequence) of what was just sealed; only the newest are kept."""
     query = "INSERT OR REPLACE INTO known(key, kid, sequence) VALUES (?, ?, ?)"
     connection.executemany(query, measurements)
     connection.execute("DELETE FROM known WHERE n <= (SELECT MAX(n) FROM known) - ?", (KNOWN,))
+
+
+def stages(connection: sqlite3.Connection, key: bytes) -> set[bytes]:
+    """What of this measurement was sealed here and is remembered: WHOLE, PARTIAL, ADDED."""
+    query = "SELECT 1 FROM known WHERE key = ?"
+    return {stage for stage in STAGES if connection.execute(query, (key + stage,)).fetchone()}
 
 
 def choose(

@@ -8,8 +8,9 @@ and in memory, and a key that ever sealed is listed in a file beside, so that no
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 
 import structlog
@@ -18,7 +19,7 @@ from gateway.outbox import captures, envelopes
 from gateway.outbox.heads import NAMED_AT_ONCE, Heads, write
 from gateway.outbox.look import Look, counts, rows, waiting
 from gateway.outbox.rows import Captured, Effect, Head, Key, Message, OutboxError
-from gateway.outbox.schema import drop_settings, read_setting, write_setting
+from gateway.outbox.schema import ADDED, WHOLE, drop_settings, read_setting, write_setting
 from gateway.outbox.state import Applied, BridgeTime, apply_state
 from gateway.outbox.store import Store
 from gateway.wire.envelope import MAX_ITEMS, digest
@@ -143,12 +144,14 @@ class Outbox:
         statements: int,
         rows: list[int],
         *,
+        stages: Sequence[bytes] = (),
         evidence_of: bytes = b"",
     ) -> None:
         """An envelope, its key's head and its measurement keys in, its captured rows out: one commit.
 
         keys: one measurement key a disclosure, b"" where there is none; missing ones at the end count as
-        b"". statements: how many this key has sealed, this envelope included. evidence_of: the measurement
+        b"". statements: how many this key has sealed, this envelope included. stages: how each of the keys is
+        sealed (WHOLE, PARTIAL, ADDED); missing ones at the end count as WHOLE. evidence_of: the measurement
         whose long evidence these disclosures are; they are erased with it, and it is not yet known by it.
         OutboxError("sequence-taken") unless sequence is the head's plus one.
         """
@@ -159,12 +162,15 @@ class Outbox:
             raise OutboxError("sequence-taken", f"{kid.hex()} {sequence}")
         self._heads.list_kid(kid)
         padded = [key or None for key in keys] + [None] * (len(disclosures) - len(keys))
+        known = [
+            (key + stage, kid, sequence) for key, stage in zip_longest(keys, stages, fillvalue=WHOLE) if key
+        ]
 
         def work(connection: sqlite3.Connection) -> Key:
             key = write(connection, self._heads.advanced(kid, sequence, digest(signed), statements))
             owners = [owner or evidence_of or None for owner in padded]
             envelopes.insert(connection, key, signed, disclosures, owners)
-            envelopes.remember(connection, [(known, kid, sequence) for known in padded if known is not None])
+            envelopes.remember(connection, known)
             connection.executemany("DELETE FROM captured WHERE n = ?", [(row,) for row in rows])
             return key
 
@@ -173,8 +179,11 @@ class Outbox:
 
     def knows(self, key: bytes) -> bool:
         """Whether this measurement is among the last 2,000 that were sealed here."""
-        query = "SELECT 1 FROM known WHERE key = ?"
-        return self._store.read(lambda connection: connection.execute(query, (key,)).fetchone()) is not None
+        return bool(self.sealed(key) - {ADDED})
+
+    def sealed(self, key: bytes) -> set[bytes]:
+        """What of this measurement is among the last 2,000 that were sealed here: WHOLE, PARTIAL, ADDED."""
+        return self._store.read(lambda connection: envelopes.stages(connection, key))
 
     def forget_known(self) -> None:
         """No measurement counts as sealed any more."""

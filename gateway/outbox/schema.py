@@ -20,6 +20,10 @@ VERSION = 1
 PLACES = 64
 # Measurements that a hub does not seal again (protocol, section 1).
 KNOWN = 2000
+# How a measurement was sealed; stands behind its key in `known`. One that was sealed before it was whole gets
+# one addition, in an envelope of its own: so each of the two can be lost, and sealed again, by itself.
+WHOLE, PARTIAL, ADDED = b"", b"partial", b"added"
+STAGES = (WHOLE, PARTIAL, ADDED)
 CAPTURES = "captures"
 # Random, made with the database; a rescue gives another.
 IDENTITY, IDENTITY_SIZE = "identity", 8

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.outbox.rows import Effect, Key, Ranges, common, join, subtract
-from gateway.outbox.schema import ERASED, write_key
+from gateway.outbox.schema import ERASED, PARTIAL, WHOLE, write_key
 from gateway.wire.state import MAX_KEYS, NEVER, KeyState, Refusal, State
 
 KEY_FORKED = "key-forked"
@@ -184,6 +184,7 @@ def _refuse_one(connection: sqlite3.Connection, refusal: Refusal) -> bool:
 
 
 def _erase(connection: sqlite3.Connection, key: bytes) -> int:
-    """Salt, item and parts of one measurement; null stays in the message."""
+    """Salt, item and parts of one measurement; null stays in the message. Nothing is added to it any more."""
+    connection.execute("UPDATE OR REPLACE known SET key = ? WHERE key = ?", (key + WHOLE, key + PARTIAL))
     query = "UPDATE disclosure SET data = NULL, gone = ? WHERE key = ? AND data IS NOT NULL"
     return connection.execute(query, (ERASED, key)).rowcount
