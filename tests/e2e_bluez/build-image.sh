@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the small machine of `make e2e-bluez` in build/bluez: vmlinuz, and initrd.cpio with Debian, BlueZ and the
 # locked Python packages of .venv. As root, from the project's root. Does nothing when what is there is current.
+#   build-image.sh current  says only whether it is (exit code 0 or 1)
 set -eu
 B=build/bluez; HERE=tests/e2e_bluez; PY=.venv/bin/python
 . /etc/os-release # the guest is the same Debian as this machine, so that compiled Python packages fit
@@ -12,7 +13,8 @@ KERNEL=$(kernel linux-image-6.12-amd64); KERNEL=${KERNEL:-$(kernel linux-image-a
 KEY=$( (echo "$VERSION_CODENAME $KERNEL"; $PY -V; cat requirements/all.lock $HERE/build-image.sh $HERE/guest_packages.py \
   $HERE/init) | sha256sum | cut -c1-32)
 if [ "$(cat $B/key 2>/dev/null)" = "$KEY" ]; then exit 0; fi
-[ "$(id -u)" = 0 ] || { echo "The machine has to be built first, once, as root: sudo sh $HERE/build-image.sh"; exit 3; }
+[ "${1:-}" != current ] || exit 1
+[ "$(id -u)" = 0 ] || { echo "Only root can build the machine: sudo sh $HERE/build-image.sh"; exit 1; }
 
 echo "Building the machine (Debian $VERSION_CODENAME, $KERNEL): one to four minutes, kept in $B"
 rm -rf $B; mkdir -p $B/kernel
@@ -41,5 +43,5 @@ install -m 755 $HERE/init $R/init
 (cd $R && find . | cpio -o -H newc -R 0:0 --quiet) > $B/initrd.cpio # not compressed: emulated, that costs 14 s
 cp "$B/kernel/boot/vmlinuz-$VERSION" $B/vmlinuz
 rm -rf $R $B/kernel $B/*.deb
-chmod a+r $B/vmlinuz $B/initrd.cpio
 echo "$KEY" > $B/key
+chown --reference=. build; chown -R --reference=. $B # whoever owns the project runs it, and cleans up

@@ -3,7 +3,7 @@
 #   run-vm.sh       builds what is missing, runs; exit code 0 only when every step held, or with SKIPPED
 #   run-vm.sh need  what is missing for it here, in one line; nothing when it can run
 set -u
-B=build/bluez
+B=build/bluez; HERE=tests/e2e_bluez
 NEEDS="qemu-system-x86 mmdebstrap cpio"
 
 need() {
@@ -12,13 +12,14 @@ need() {
     echo "QEMU is missing. On Debian: sudo apt-get install --no-install-recommends $NEEDS"; return; }
   command -v apt-get >/dev/null && grep -q '^ID=debian' /etc/os-release || {
     echo "the machine is made of the Debian that it runs on, and this is no Debian"; return; }
-  [ -e $B/key ] || [ "$(id -u)" = 0 ] || echo "the machine is built once as root: sudo sh tests/e2e_bluez/build-image.sh"
+  [ "$(id -u)" = 0 ] || sh $HERE/build-image.sh current >/dev/null || \
+    echo "the machine has to be built, as root: sudo sh $HERE/build-image.sh"
 }
 
 REASON=$(need)
 if [ "${1:-}" = need ]; then echo "$REASON"; exit 0; fi
 if [ -n "$REASON" ]; then echo "SKIPPED: $REASON"; exit 0; fi
-sh tests/e2e_bluez/build-image.sh || exit 1
+sh $HERE/build-image.sh || exit 1
 
 # TCG on purpose: a /dev/kvm that is there may hang all the same (nested hosts). ACCEL="-accel kvm -cpu host" is quicker.
 timeout "${WITHIN_S:-600}" qemu-system-x86_64 ${ACCEL:--accel tcg,thread=multi,tb-size=512 -cpu max} -M q35 -m 2048 -smp 2 \
