@@ -41,10 +41,12 @@ class ContecOximeter(Cable):
     clock_told = False
     pause_s = 0.0
     _live = False
+    _spoken_to = False  # since it was plugged in; what is sent before, the hub may throw away as it opens
     _idling: asyncio.Task[None] | None = None
 
     def plug_in(self) -> None:
         super().plug_in()
+        self._spoken_to = False
         self._busy = asyncio.Lock()
         self._idling = asyncio.get_running_loop().create_task(self._idle())
 
@@ -78,7 +80,7 @@ class ContecOximeter(Cable):
     async def ready(self, timeout_s: float | None = None) -> None:
         """Returns when somebody listens to live values."""
         async with asyncio.timeout(timeout_s):
-            while not (self._live and self.heard):  # noqa: ASYNC110 (the kernel tells only when asked)
+            while not (self._live and self._spoken_to and self.heard):  # noqa: ASYNC110 (the kernel tells only when asked)
                 await asyncio.sleep(IDLE_S)
 
     async def finger(self, pairs: list[Pair]) -> bool:
@@ -152,6 +154,7 @@ class OldContec(ContecOximeter):
         super().keep(parts, pairs)
 
     async def asked(self, data: bytes) -> None:
+        self._spoken_to = True
         self._asked = (self._asked + data)[-2:]
         if self._asked == b"\xf5\xf5" and self.memory.records:
             self._asked = b""
@@ -188,6 +191,7 @@ class NewContec(ContecOximeter):
         super().plug_in()
 
     async def asked(self, data: bytes) -> None:
+        self._spoken_to = True
         self._heard += data
         while len(self._heard) >= 9:
             command, self._heard = self._heard[:9], self._heard[9:]
