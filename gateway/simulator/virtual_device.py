@@ -9,6 +9,7 @@ device's own methods with the values they want.
 
 import asyncio
 import contextlib
+import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class VirtualDevice:
 
     def __init__(self, directory: Path, clock_offset_s: float = 0) -> None:
         self.truth = TruthLog(directory / "truth.jsonl", self.driver)
+        self._unused: list[int] = []
         self.memory = MeterMemory(directory / "memory.json", timedelta(seconds=clock_offset_s))
 
     async def start(self) -> None:
@@ -54,6 +56,14 @@ class VirtualDevice:
             await self.use()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(enough.wait(), max(interval_s - (now() - started), 0.1))
+
+    def unlike(self, low: int, high: int) -> int:
+        """A number from low to below high, unlike all of the last ones.
+
+        Where a device tells the minute only, two equal values within one are the same record.
+        """
+        self._unused = self._unused or random.sample(range(low, high), high - low)
+        return self._unused.pop()
 
     def clock(self) -> datetime:
         """What the device's own clock shows."""

@@ -5,7 +5,6 @@ asks with ENQ; after the first ACK it sends everything it holds, oldest first, o
 """
 
 import asyncio
-import random
 from datetime import timedelta
 
 from gateway.simulator.cable import Cable
@@ -42,14 +41,11 @@ class ContourMeter(Cable):
     _at = -1  # of _frames; -1: nothing is asked or sent
     _sends = 0
     _waiting: asyncio.Task[None] | None = None
-    _left: list[int] | None = None
 
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        """Never the same value soon again: within a minute, all that a meter tells, it is one record."""
-        self._left = self._left or random.sample(range(64, 190), 100)
-        await self.measure(self._left.pop(), ago=ago)
+        await self.measure(self.unlike(64, 190), ago=ago)
 
     async def measure(
         self, number: int, meal: str = "", *, control: bool = False, ago: timedelta = timedelta(0)

@@ -4,7 +4,6 @@ Layout: devices.md section 8.7; encoded here without any code of the gateway. Wh
 that the meter's clock showed then.
 """
 
-import random
 from datetime import datetime, timedelta
 
 from gateway.simulator.cable import Cable
@@ -43,7 +42,7 @@ class FreestyleMeter(Cable):
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        await self.measure(random.randint(64, 190), ago=ago)
+        await self.measure(self.unlike(64, 190), ago=ago)
 
     async def measure(self, mg_dl: int, *, control: bool = False, ago: timedelta = timedelta(0)) -> None:
         """A drop of blood, or of control solution; beyond 20 to 500 the meter shows LO or HI."""

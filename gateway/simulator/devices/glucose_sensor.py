@@ -104,7 +104,7 @@ class GlucoseSensor(RecordStore):
     async def use(self, ago: timedelta = timedelta(0)) -> None:
         began = moment_of(self._session().data)
         minute = max(0, (self.clock() - ago - began) // timedelta(minutes=1))
-        await self.measure(random.randint(70, 240), minute, trend=random.randint(-20, 20), quality=95)
+        await self.measure(self.unlike(70, 240), minute, trend=random.randint(-20, 20), quality=95)
 
     # What it tells.
 

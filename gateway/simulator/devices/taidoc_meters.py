@@ -49,20 +49,17 @@ class TaiDocMeter(VirtualDevice):
     wakes = 0
     damages = 0
     _telling: Record | None = None
-    _left: list[int] | None = None
 
     # What a person does.
 
     async def use(self, ago: timedelta = timedelta(0)) -> None:
-        """Never the same value soon again: within a minute, all that a meter tells, it is one record."""
         if self.model in (*_CUFF, _BOTH):
             numbers = random.randint(105, 165), random.randint(60, 95), random.randint(52, 99)
             await self.cuff(*numbers, user=0 if self.model == 0x3128 else 1, ago=ago)
         elif self.model == _THERMOMETER:
             await self.temperature(random.randint(360, 389), ago=ago)
         else:
-            self._left = self._left or random.sample(range(64, 190), 100)
-            await self.glucose(self._left.pop(), ago=ago)
+            await self.glucose(self.unlike(64, 190), ago=ago)
 
     async def glucose(
         self,
