@@ -112,16 +112,21 @@ class _Session:
             raise RadioError("driver-unknown", name)
         self._address = address.upper()
         self._channel.say({"event": "pairing", "address": self._address, "driver": name})
-        need = steps_for(name, self._names.get(self._address, "")).bond
-        if driver.adverts or need == NEVER:
-            await self._desk.radio.heard(self._address, PAIR_WITHIN_S)
-            paired = Paired(_unknown(self._address), bonded=False)
-        elif driver.keeps_secret:
+        if driver.keeps_secret:
             paired = await self._paired_in_a_visit(driver)
         else:
-            async with self._open():
-                paired = await self._desk.radio.pair(self._address, driver, PAIR_WITHIN_S, must=need == MUST)
+            async with self._desk.radio.held(self._address):
+                paired = await self._paired(driver)
         self._take(paired, driver)
+
+    async def _paired(self, driver: type[Driver]) -> Paired:
+        radio, address = self._desk.radio, self._address
+        called = self._names[address] = await radio.heard(address, PAIR_WITHIN_S)
+        need = steps_for(driver.name, called).bond
+        if driver.adverts or need == NEVER:
+            return Paired(_unknown(address), bonded=False)
+        async with self._open():
+            return await radio.pair(address, driver, PAIR_WITHIN_S, must=need == MUST)
 
     async def _paired_in_a_visit(self, driver: type[Driver]) -> Paired:
         """Devices to which the hub gives a key of its own do all in one connection, which is a visit."""

@@ -16,7 +16,6 @@ class DeviceFacts:
     """How it stands with one device. Times are seconds of the event loop's clock.
 
     turned_away: visits in a row in which the device was heard well and did not let this hub in.
-    pairing: a person bonds with it now, so that no visit begins.
     visit_over: set whenever a visit has ended, well or not.
     name, manufacturer, model: as the device told them, to find the steps for it; never a reason to trust it.
     """
@@ -33,7 +32,6 @@ class DeviceFacts:
     failures: int = 0
     turned_away: int = 0
     busy: bool = False
-    pairing: bool = False
     not_before: float = 0
     visit_over: asyncio.Event = field(default_factory=asyncio.Event)
     name: str = ""

@@ -5,8 +5,10 @@ nobody else theirs. Errors become RadioError with a code, are logged and shown, 
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, tzinfo
 from functools import partial
 
@@ -74,6 +76,7 @@ class Radio:
         self._bonder = Bonder(self._ears, self._line, self._connecting)
         self._slots = asyncio.Semaphore(self.limits.connections)
         self._visits: set[asyncio.Task[None]] = set()
+        self._holds: Counter[str] = Counter()
         self._broadcasts: dict[str, Broadcast] = {}
         for device in devices:
             self.add(device)
@@ -113,9 +116,9 @@ class Radio:
         return BleakLine(found, self._backend, self.limits, partial(self._pairing_answered, found.address))
 
     def _in_use(self) -> bool:
-        return self._connecting.locked() or any(
-            facts.busy or facts.pairing for facts in self.facts.devices.values()
-        )
+        if self._connecting.locked() or self._holds.total():
+            return True
+        return any(facts.busy for facts in self.facts.devices.values())
 
     def _advertised(self, found: BLEDevice, data: AdvertisementData) -> None:
         now = asyncio.get_running_loop().time()
@@ -129,7 +132,8 @@ class Radio:
             self._hear(device, facts, data)
             return
         waits = now < facts.not_before and not self._pairing_open(device.address)
-        if facts.busy or facts.pairing or waits or not self._allowed(device):
+        held = self._holds[found.address.upper()] > 0
+        if facts.busy or held or waits or not self._allowed(device):
             return
         facts.busy = True
         task = asyncio.get_running_loop().create_task(self._visit(device, found, facts))
@@ -227,28 +231,43 @@ class Radio:
         such devices may do without a bond. RadioError: device-not-found, connect-failed, pairing-failed; or
         what is wrong with the radio itself.
         """
-        known = self._devices.get(address.upper())
-        facts = self.facts.devices[known.identity] if known else DeviceFacts()
-        facts.pairing = True  # a visit that goes on ends by itself, or with the bond
-        try:
-            paired = await self._bonder.bond(address, driver, timeout_s, must=must)
-        except RadioError as error:
-            raise self.facts.problem or error from error
-        finally:
-            facts.pairing = False
+        async with self.held(address) as facts:
+            try:
+                paired = await self._bonder.bond(address, driver, timeout_s, must=must)
+            except RadioError as error:
+                raise self.facts.problem or error from error
         facts.problem, facts.failures, facts.turned_away, facts.not_before = None, 0, 0, 0
         return paired
 
-    async def heard(self, address: str, timeout_s: float) -> BLEDevice:
-        """Waits until this device advertises. RadioError("device-not-found")."""
+    async def heard(self, address: str, timeout_s: float) -> str:
+        """Waits until this device advertises; its name. RadioError("device-not-found")."""
+        return plain((await self._found(address, timeout_s)).name or "")
+
+    async def forget(self, address: str, timeout_s: float) -> None:
+        """Gives up the bond with this device, if there is one, as soon as it is heard."""
+        async with self.held(address):
+            line = self._line(await self._found(address, timeout_s))
+            if line.bonded:
+                await line.forget()
+
+    async def _found(self, address: str, timeout_s: float) -> BLEDevice:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._bonder.found(address)
         except TimeoutError:
             raise self.facts.problem or RadioError("device-not-found") from None
 
-    async def forget(self, address: str, timeout_s: float) -> None:
-        """Gives up the bond with this device, if there is one, as soon as it is heard."""
-        line = self._line(await self.heard(address, timeout_s))
-        if line.bonded:
-            await line.forget()
+    @contextlib.asynccontextmanager
+    async def held(self, address: str) -> AsyncIterator[DeviceFacts]:
+        """So long no visit of this device begins; one that goes on ends first."""
+        address = address.upper()
+        known = self._devices.get(address)
+        facts = self.facts.devices[known.identity] if known else DeviceFacts()
+        self._holds[address] += 1
+        try:
+            while facts.busy:
+                facts.visit_over.clear()
+                await facts.visit_over.wait()
+            yield facts
+        finally:
+            self._holds[address] -= 1

@@ -155,13 +155,33 @@ async def test_one_person_at_a_time(tmp_path):
             await here.told("found", third)
 
 
-async def test_pairing_closes_when_the_person_goes(tmp_path):
+async def stubborn(house):
+    """A meter that hangs up each time, so that its pairing goes on until somebody ends it."""
+    meter = await house.meter()
+    meter._device.on("connection", lambda link: asyncio.ensure_future(link.disconnect()))
+    await meter.pairing_mode()
+
+
+async def test_pairing_opens_for_a_device_that_is_there_and_closes_when_the_person_goes(tmp_path):
     async with room(tmp_path) as here:
         here.channel.say(PAIR)
         await here.told("pairing")
+        assert not here.window.is_open(METER)
+        await stubborn(here.house)
         await until(lambda: here.window.is_open(METER))
         await here.channel.close()
         await until(lambda: not here.window.is_open(METER))
+
+
+async def test_pairing_closes_when_something_else_is_wished(tmp_path):
+    async with room(tmp_path) as here:
+        await stubborn(here.house)
+        here.channel.say(PAIR)
+        await here.told("pairing")
+        await until(lambda: here.window.is_open(METER))
+        here.channel.say({"do": "find"})
+        await until(lambda: not here.window.is_open(METER))
+        await here.told("found")
 
 
 async def test_what_is_no_wish_is_not_heard(tmp_path):
@@ -248,6 +268,7 @@ async def asked(tmp_path, bus_address):
     async with BlueZ(bus_address) as bluez, PairingAgent(window, bus_address) as agent:
         await asyncio.wait_for(agent.registered.wait(), 10)
         async with room(tmp_path, agent, window=window) as here:
+            await stubborn(here.house)
             here.channel.say(PAIR)
             await here.told("pairing")
             await until(lambda: window.is_open(METER))
@@ -339,5 +360,6 @@ class TestAsked:
     async def test_without_bluez_nobody_can_be_asked(self, tmp_path, bus_address, monkeypatch):
         monkeypatch.setattr("gateway.pairing_agent.REGISTERED_S", 0.2)
         async with PairingAgent(PairingWindow(), bus_address) as agent, room(tmp_path, agent) as here:
+            await stubborn(here.house)
             here.channel.say(PAIR)
             assert (await here.told("failed"))["code"] == "agent-not-registered"
