@@ -93,7 +93,7 @@ def tapes_in(lines: Iterable[str]) -> list[Tape]:
     for number, line in enumerate(lines, 1):
         try:
             _take(tapes, json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise CaptureError("capture-unreadable", f"line {number}") from error
     return list(tapes.values())
 

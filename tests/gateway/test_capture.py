@@ -8,10 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway import redaction
 from gateway.__main__ import OK, PROBLEM, USAGE, main
 from gateway.capture import HOLDS, Alone, listen_alone
+from gateway.drivers import DRIVERS
 from gateway.drivers.ascensia_contour import AscensiaContour
 from gateway.drivers.lifescan_serial import LifescanSerial
 from gateway.drivers.taidoc import TaiDoc
@@ -32,6 +35,7 @@ from tests.gateway.config_fixtures import TEXT, write
 from tests.simulator.bench import QUICK_CABLE
 from tests.simulator.conftest import bench  # noqa: F401 (a fixture)
 
+KEYS = ["visit", "t", "from", "to", "hex", "size", "silent", "closed", "readings", "errors", "driver"]
 ADDRESS = "F0:5A:04:00:00:01"
 SCRIPT = str(Path(sys.executable).with_name("meethub-gateway"))
 GLUCOSE = bytes.fromhex("51250427250da523"), bytes.fromhex("512668000040a5c4")
@@ -83,6 +87,41 @@ def test_lines_that_are_no_capture(line):
     with pytest.raises(CaptureError, match="capture-unreadable") as error:
         tapes_in([first, line])
     assert error.value.detail == "line 2"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=6))
+def test_any_lines_are_visits_or_no_capture(lines):
+    with pytest.raises(CaptureError) as error:
+        tapes_in([next(lines_of(glucose_tape(), 1, with_values=True)), *lines, "[" * 10_000])
+    assert error.value.code in {"capture-unreadable", "capture-without-values"}
+
+
+CHANNELS = sorted({channel for driver in DRIVERS for channel in (*driver.subscribe, *driver.reads, "serial")})
+ROWS = st.builds(
+    Row,
+    st.integers(0, 10**6),
+    st.sampled_from([FROM, TO, SILENT]),
+    st.sampled_from(CHANNELS),
+    st.binary(max_size=40),
+)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(DRIVERS), st.lists(ROWS, max_size=8), st.data())
+def test_any_visit_of_any_driver_plays(driver, rows, data):
+    """Also what the hub sent, whatever it was: a recorded exchange holds both sides."""
+    own = st.sampled_from([*driver.subscribe, *driver.reads] or ["serial"])
+    rows = [Row(row.at_ms, row.what, data.draw(own | st.just(row.channel)), row.data) for row in rows]
+    result = play(Tape(driver.name, rows))
+    (again,) = tapes_in(lines_of(Tape(driver.name, rows), 1, with_values=True))
+    assert again.result == result
 
 
 def test_a_driver_that_nobody_knows():
