@@ -1,68 +1,64 @@
 """Hears a LifeScan meter: what arrived whole goes on to the driver, what was damaged becomes evidence."""
 
+from gateway.drivers.base import Record
+from gateway.drivers.damage import Damage
 from gateway.drivers.framing import Cut
 from gateway.drivers.lifescan_packets import Packets, is_filling
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
-
-# Damaged stretches that are kept between two whole frames; a bad plug makes thousands.
-_MOST_DAMAGE = 8
-_NOISE = "frame-garbled"
 
 
 class Ear:
-    """The bytes of one visit. Every method gives frames in order, each with its error; None for a whole one.
-
-    Noise is an error only in a visit in which nothing else came: plugs make noise.
-    """
+    """The bytes of one visit. Every method gives frames in order; with each that is damaged its record."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._packets = Packets()
-        self._noise: list[tuple[Frame, DecodeError | None]] = []
-        self._told = False
-        self._damages = 0
+        self._damage = Damage()
         self._at_ms = 0
 
-    def hear(self, frame: Frame) -> list[tuple[Frame, DecodeError | None]]:
+    def hear(self, frame: Frame) -> list[tuple[Frame, Record | None]]:
         """What becomes certain with these bytes; nothing for those of another source."""
         if frame.source != self._source:
             return []
         self._at_ms = frame.offset_ms
         return self._sorted(self._packets.feed(frame.data))
 
-    def quiet(self) -> list[tuple[Frame, DecodeError | None]]:
+    def quiet(self) -> list[tuple[Frame, Record | None]]:
         """Nothing more comes of what had begun."""
         return self._sorted(self._packets.end())
 
-    def gone(self) -> list[tuple[Frame, DecodeError | None]]:
+    def gone(self) -> list[tuple[Frame, Record | None]]:
         """The meter is gone."""
-        last = self.quiet()
-        return last if self._told else self._noise
+        cuts = self._packets.end()
+        whole = self._sorted([cut for cut in cuts if not cut.code])
+        cut_off = [_evidence(self._frame(cut)) for cut in cuts if cut.code and not is_filling(cut.data)]
+        return whole + [(record.frames[0], record) for record in self._damage.ended(cut_off)]
 
-    def _sorted(self, cuts: list[Cut]) -> list[tuple[Frame, DecodeError | None]]:
-        heard: list[tuple[Frame, DecodeError | None]] = []
+    def _sorted(self, cuts: list[Cut]) -> list[tuple[Frame, Record | None]]:
+        heard: list[tuple[Frame, Record | None]] = []
         for cut in cuts:
-            frame = Frame(self._source, self._at_ms, cut.data)
+            frame = self._frame(cut)
             if not cut.code:
-                self._damages = 0
+                self._damage.understood()
+                self._damage.read()
                 heard.append((frame, None))
             elif not is_filling(cut.data):
-                heard += self._damaged(frame)
-        self._told = self._told or heard != []
+                heard += [(frame, record) for record in self._damage.stretch(self._judged(frame))]
         return heard
 
-    def _damaged(self, frame: Frame) -> list[tuple[Frame, DecodeError | None]]:
-        error = _alone(frame.data)
-        if error is not None and error.code == _NOISE:
-            self._noise = self._noise or [(frame, error)]
-            return []
-        self._damages += 1
-        return [(frame, error)] if self._damages <= _MOST_DAMAGE else []
+    def _judged(self, frame: Frame) -> Record:
+        """Where only the checksum is wrong a meter spoke; anything else may be the noise of a plug."""
+        record = _evidence(frame)
+        if record.error is not None and record.error.code == "checksum-wrong":
+            self._damage.understood()
+        return record
+
+    def _frame(self, cut: Cut) -> Frame:
+        return Frame(self._source, self._at_ms, cut.data)
 
 
-def _alone(data: bytes) -> DecodeError | None:
-    """What is wrong with a damaged stretch as such: its evidence alone must give the same error."""
+def _evidence(frame: Frame) -> Record:
+    """A damaged stretch with the error that it gives alone, without what followed it."""
     packets = Packets()
-    cuts = packets.feed(data) + packets.end()
-    return cuts[0].error()
+    cuts = packets.feed(frame.data) + packets.end()
+    return Record([frame], None, None, cuts[0].error())

@@ -13,7 +13,6 @@ from gateway.drivers.lifescan_ear import Ear
 from gateway.drivers.lifescan_packets import Link, is_frame, packed, payload_of, text_of
 from gateway.drivers.lifescan_records import STATUSES, frame_records, line_records, refusal
 from gateway.drivers.lifescan_talk import EASY, QUESTIONS, Talk
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 _ACKNOWLEDGE, _DISCONNECT = b"\x04", b"\x08"  # link bits of a frame without payload
@@ -53,7 +52,7 @@ class LifescanSerial(Driver):
         """Asks again; after some time in the next tongue, or no more."""
         heard = self._ear.quiet()
         records, talk = self._records(heard), self._talk
-        if talk is not None and not [frame for frame, error in heard if error is None]:
+        if talk is not None and not [frame for frame, damaged in heard if damaged is None]:
             self._ask_again(talk)
         return records
 
@@ -97,11 +96,11 @@ class LifescanSerial(Driver):
         if self._open:
             self.send("serial", _DISCONNECT)
 
-    def _records(self, heard: list[tuple[Frame, DecodeError | None]]) -> list[Record]:
+    def _records(self, heard: list[tuple[Frame, Record | None]]) -> list[Record]:
         records = []
-        for frame, error in heard:
-            if error is not None:
-                records.append(Record([frame], None, None, error))
+        for frame, damaged in heard:
+            if damaged is not None:
+                records.append(damaged)
             else:
                 records += self._frame(frame) if is_frame(frame.data) else self._line(frame)
         return records

@@ -11,7 +11,6 @@ from gateway.drivers.fields import Fields
 from gateway.drivers.lifescan_ear import Ear
 from gateway.drivers.lifescan_packets import is_frame, packed, payload_of
 from gateway.drivers.lifescan_records import STATUSES, frame_records, is_record, refusal
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 _SERVICE = "af9df7a1-e595-11e3-96b4-0002a5d5c51b"
@@ -83,11 +82,11 @@ class OnetouchVerio(Driver):
     def _hang_up(self) -> None:
         self._question, self.patience_s = b"", None
 
-    def _records(self, heard: list[tuple[Frame, DecodeError | None]]) -> list[Record]:
+    def _records(self, heard: list[tuple[Frame, Record | None]]) -> list[Record]:
         records = []
-        for frame, error in heard:
-            if error is not None:
-                records.append(Record([frame], None, None, error))
+        for frame, damaged in heard:
+            if damaged is not None:
+                records.append(damaged)
             else:
                 records += self._frame(frame)
         return records
