@@ -140,6 +140,7 @@ class _Session:
             facts = radio.facts.devices[device.identity]
             facts.problem, facts.failures, facts.not_before = None, 0, 0
             await _visited(facts)
+        self._names[self._address] = facts.name
         about = _unknown(self._address)
         about.manufacturer, about.model = facts.manufacturer, facts.model
         return Paired(about, bonded=bool(facts.bonded))

@@ -326,8 +326,16 @@ async def test_a_hub_without_radio(tmp_path):
 # --- the command line, and a daemon that is a process of its own ---
 
 
+KINDS = {  # driver: whether it bonds
+    "blood-pressure": True,  # as most do
+    "omron-blood-pressure": True,  # and gets a key of the hub in the same connection
+    "mi-scale": False,  # only advertises
+    "viatom-oximeter": False,  # knows no bond
+}
+
+
 def test_a_hub_without_any_device_yet(tmp_path):
-    """As an installer meets it: the daemon runs, nothing is configured; after one command the device is read."""
+    """As an installer meets it: the daemon runs, nothing is configured; one command for each device does it."""
     street, hub = (
         tmp_path / "street",
         Installed(tmp_path, Authority.open(tmp_path / "authority"), free_port()),
@@ -335,7 +343,7 @@ def test_a_hub_without_any_device_yet(tmp_path):
     text = hub.config.read_text().replace('adapter = "none"', 'adapter = "hci0"')
     before, _, after = text.partition("[[bluetooth.device]]")
     hub.config.write_text(before + "[[serial.device]]" + after.partition("[[serial.device]]")[2])
-    words = ["-m", "gateway.simulator.street", "--directory", str(street), "--devices", "cuff"]
+    words = ["-m", "gateway.simulator.street", "--directory", str(street), "--devices", ",".join(KINDS)]
     air = Program(
         "street",
         [sys.executable, *words, "--interval", "2"],
@@ -347,18 +355,20 @@ def test_a_hub_without_any_device_yet(tmp_path):
     air.start()
     try:
         gateway.start()
-        (cuff,) = json.loads((street / "ready.json").read_text())["devices"]
-        address = cuff["address"]
-        words = ["pair", "--config", str(hub.config), "--json", "--driver", "blood-pressure"]
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--address", address],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (OK, ""), done.stdout
-        assert [one.address for one in load(hub.config).bluetooth] == [address]
+        devices = json.loads((street / "ready.json").read_text())["devices"]
+        for device in devices:
+            words = ["pair", "--config", str(hub.config), "--address", device["address"]]
+            done = subprocess.run(
+                [sys.executable, "-m", "gateway", *words],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (OK, ""), done.stdout
+            assert "The hub listens to it from now on." in done.stdout
+        written = {(one.address, one.driver, one.bond) for one in load(hub.config).bluetooth}
+        assert written == {(one["address"], one["driver"], KINDS[one["driver"]]) for one in devices}
         with closing(Outbox.look(hub.data / "outbox.sqlite")) as look:
             assert wait_until(lambda: any(look.counts().values()), 30)
     finally:
