@@ -4,6 +4,7 @@ import asyncio
 import binascii
 import json
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -184,14 +185,18 @@ def test_consent_codes_and_keys_go_out(monkeypatch):
     assert [row.data for row in clean.rows] == [bytes((2, 1, 0, 0)), b"\x01", b"\x01" + bytes(16)]
 
 
-def test_a_name_that_no_checksum_spares_goes_out_all_the_same(monkeypatch):
+@pytest.mark.parametrize("checksum", [True, False])
+def test_a_name_that_no_stand_in_spares_goes_out_all_the_same(monkeypatch, tmp_path, checksum):
     """Its visit plays differently then; the file says what it gives now."""
     monkeypatch.setattr(redaction, "_TRIES", 0)
     frame = b"\x021R|1|^^^Glucose|133|mg/dL^P|SER-1234567|||202603040715\r\x03"
-    whole = frame + b"%02X" % (sum(frame[1:]) & 255) + b"\r\n"
+    whole = frame + b"%02X" % (sum(frame[1:]) + (not checksum) & 255) + b"\r\n"
     tape = Tape("ascensia-contour", [Row(0, FROM, "serial", whole)])
-    clean, _ = redacted(tape, ["SER-1234567"])
-    assert b"SER-1234567" not in clean.rows[0].data
+    with closing(CaptureFile(tmp_path / "capture.jsonl", with_values=True)) as file:
+        file.keep(tape, Visit(Device("port", serial="SER-1234567"), AscensiaContour))
+    (kept,) = tapes_in(text_of(tmp_path).splitlines())
+    assert b"SER-1234567" not in kept.rows[0].data
+    assert kept.result == play(kept)
 
 
 # From real radio and cables.
