@@ -21,7 +21,7 @@ _PARTS = {"2a5e": (0x02, 0x04, 0x08), "2a5f": (0x04, 0x08, 0x10)}  # status, sen
 # Measurement status.
 _ONGOING, _EARLY, _APPROVED, _FROM_MEMORY = 0x0020, 0x0040, 0x0180, 0x0200
 _NO_MEASUREMENT = 0xAC00  # demonstration, test, no data, invalid
-_STATUS_NOTES = ((0x0180, "quality-checked"), (0x5000, "questionable"))  # calibrating, questionable
+_STATUS_NOTES = ((0x0180, "quality-checked"), (0x5020, "questionable"))  # ongoing, calibrating, questionable
 # Device and sensor status.
 _SENSOR_OFF = 0x8800  # not on the user, disconnected
 _SENSOR_NOTES = (
@@ -97,7 +97,7 @@ class PulseOximeter(Driver):
             None,
             content.time.text if content.time else None,
             None,
-            frame.source == _CONTINUOUS or not content.unfinished(),
+            content.status & _ONGOING == 0,
         )
         return Record(
             frames, reading, RecordKey(frame.source, None, key_time, content.raw_value, stored=stored)
@@ -129,10 +129,6 @@ class _Content:
 
     def values_missing(self) -> bool:
         return all(value.absent == "not-a-number" for value in self.values[:2])
-
-    def unfinished(self) -> bool:
-        """True while the oximeter goes on measuring and has approved nothing yet."""
-        return self.status & _ONGOING != 0 and self.status & _APPROVED == 0
 
     def notes(self) -> list[str]:
         notes: list[str] = []

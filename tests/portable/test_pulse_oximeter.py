@@ -147,7 +147,7 @@ def test_status_bits_become_notes():
         (0x1000, ["questionable"]),
         (0x4000, ["questionable"]),
         (0x4100, ["quality-checked", "questionable"]),
-        (0x0020, []),
+        (0x0020, ["questionable"]),
     ):
         assert reading(spot(status=status)).notes == notes
     questionable = (1, 2, 3, 4, 6, 7, 8, 10, 12, 14)
@@ -158,10 +158,12 @@ def test_status_bits_become_notes():
     assert reading(spot(status=0x4000, sensor=0x0012)).notes == ["questionable"]
 
 
-def test_a_spot_check_that_goes_on_is_not_final():
-    assert not reading(spot(status=ONGOING)).final
-    assert reading(spot(status=ONGOING | APPROVED)).final
-    assert reading(continuous(status=ONGOING), "2a5f").final
+def test_a_measurement_that_goes_on_is_kept_and_neither_certain_nor_final():
+    for found in (reading(spot(status=ONGOING)), reading(continuous(status=ONGOING), "2a5f")):
+        assert (found.final, found.notes) == (False, ["questionable"])
+    approved = reading(spot(status=ONGOING | APPROVED))
+    assert (approved.final, approved.notes) == (False, ["quality-checked", "questionable"])
+    assert reading(spot(status=APPROVED)).final
 
 
 def test_features_that_ask_for_approval():
