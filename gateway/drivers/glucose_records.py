@@ -69,7 +69,7 @@ class Measurement:
         flags = fields.uint8()
         self.number = fields.uint16()
         base = fields.date_time()
-        self.key_time = base.key()
+        self.key_time, self._base_set = base.key(), base.clock_set()
         self.time = _offset(base, fields.uint16()) if flags & _HAS_OFFSET else base
         self.value: Value | None = None
         self.raw_value, what = b"", 0
@@ -88,7 +88,7 @@ class Measurement:
     def notes(self, value: Value) -> list[str]:
         """What the meter says next to the value, and our own doubts."""
         notes = status_notes(self.status, _STATUS_NOTES)
-        if not self.time.clock_set() or self.status & _CLOCK_FAULT:
+        if not (self.time.clock_set() and self._base_set) or self.status & _CLOCK_FAULT:
             notes.append("clock-not-set")
         if not plausible(value):
             notes.append("implausible")

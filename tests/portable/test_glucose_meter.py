@@ -71,6 +71,7 @@ def test_times():
         (date_time(0, 3, 4), 5, None, ["clock-not-set"]),
         (date_time(2026, 2, 30), None, None, ["clock-not-set"]),
         (date_time(2000, 1, 1, 0, 3), None, "2000-01-01T00:03:00", ["clock-not-set"]),
+        (date_time(2000, 1, 1, 0, 3), -60, "1999-12-31T23:03:00", ["clock-not-set"]),
         (date_time(1582, 1, 1), -1, None, ["clock-not-set"]),
     )
     for time, offset, text, notes in cases:
