@@ -1,11 +1,9 @@
 """`meethub-gateway pair`: finds devices, lets a person choose one, pairs it, writes its entry."""
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +57,7 @@ class _Conversation:
         self._events: asyncio.Queue[Row | str | None] = asyncio.Queue()
         self._question = ""  # that the desk has asked and nobody has answered yet
         self._typing = False
+        self._line = b""  # typed, and not ended yet
 
     async def run(self) -> None:
         """Until a device is paired, or the devices in the air were told. MeethubError otherwise."""
@@ -66,6 +65,7 @@ class _Conversation:
         try:
             await self._run(self._wish.address.upper())
         finally:
+            self._untype()
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
@@ -85,19 +85,29 @@ class _Conversation:
         self._events.put_nowait({"event": "failed", "code": "daemon-unreachable", "detail": "it hung up"})
 
     def _type(self) -> None:
-        """From now on what is typed comes as well. A thread reads it: a terminal cannot be waited for."""
+        """From now on what is typed comes as well."""
+        if not self._typing:
+            self._typing = True
+            try:
+                asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._typed)
+            except OSError:  # a file or nothing: it is there at once and cannot be waited for
+                while self._typing:
+                    self._typed()
+
+    def _typed(self) -> None:
+        """Some bytes of standard input: whole lines become events, its end the last."""
+        data = os.read(sys.stdin.fileno(), 1024)
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._events.put_nowait(line.decode(errors="replace").strip())
+        if not data:
+            self._untype()
+            self._events.put_nowait(None)
+
+    def _untype(self) -> None:
         if self._typing:
-            return
-        self._typing = True
-        loop = asyncio.get_running_loop()
-
-        def read() -> None:
-            with contextlib.suppress(RuntimeError, OSError, ValueError):  # the command is over
-                for line in iter(sys.stdin.readline, ""):
-                    loop.call_soon_threadsafe(self._events.put_nowait, line.strip())
-                loop.call_soon_threadsafe(self._events.put_nowait, None)
-
-        threading.Thread(target=read, name="typing", daemon=True).start()
+            self._typing = False
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
 
     async def _next(self, within_s: float | None = None) -> Row | str | None:
         """A row of the desk, a typed line, None when nobody types any more. TimeoutError."""

@@ -7,8 +7,8 @@ import os
 import pty
 import subprocess
 import sys
-import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +51,6 @@ def keyboard(monkeypatch):
     stdin = os.fdopen(theirs, encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stdin)
     yield lambda text: os.write(ours, text.encode() + b"\n")
-    os.write(ours, b"\x04")
-    typing_ends()
     os.close(ours)
     stdin.close()
 
@@ -66,15 +64,7 @@ def pipe(monkeypatch):
     yield typed
     with contextlib.suppress(OSError):
         typed.close()
-    typing_ends()
     stdin.close()
-
-
-def typing_ends():
-    """The thread that reads what is typed comes to the end of it."""
-    for thread in threading.enumerate():
-        if thread.name == "typing":
-            thread.join(10)
 
 
 @contextlib.asynccontextmanager
@@ -274,6 +264,22 @@ async def test_questions_are_put_to_whoever_types(tmp_path, config, capsys, pipe
     assert ("six digits" in said) or ("000042" in said)
     assert "anybody near can pretend to be it" in said
     assert "Now start the hub" in said
+
+
+@pytest.fixture(params=["file", "nowhere"])
+def plain_file(request, tmp_path, monkeypatch):
+    """Standard input that cannot be waited for; what is to be answered."""
+    place = tmp_path / "answers" if request.param == "file" else Path(os.devnull)
+    (tmp_path / "answers").write_text("123456\n")
+    with place.open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield "123456" if request.param == "file" else None
+
+
+async def test_answers_from_a_file_and_from_nowhere(tmp_path, config, plain_file):
+    async with scripted(tmp_path, {"event": "asks", "question": "passkey"}, PAIRED) as heard:
+        await pair(Wish(config, address=METER, driver="blood-pressure"))
+    assert heard[-1] == {"answer": plain_file}
 
 
 async def test_a_daemon_that_hangs_up(tmp_path, config):

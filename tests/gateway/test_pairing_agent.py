@@ -11,7 +11,7 @@ from gateway import pairing_agent
 from gateway.bluez import address_of
 from gateway.pairing import PairingWindow
 from gateway.pairing_agent import SILENT, SPEAKING, AgentError, PairingAgent
-from tests.gateway.bluez_fixtures import BlueZ, needs_bus
+from tests.gateway.bluez_fixtures import BlueZ, needs_bus, private_bus
 
 DEVICE = "/org/bluez/hci0/dev_F0_5A_01_00_00_01"
 ADDRESS = "F0:5A:01:00:00:01"
@@ -92,6 +92,19 @@ class TestOnABus:
                     await asyncio.wait_for(bluez.manager.default.wait(), 10)
                     assert bluez.manager.registered == [(PATH, SILENT)]
                     await asyncio.wait_for(agent.registered.wait(), 10)
+
+    async def test_registers_again_when_the_bus_itself_was_restarted(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(pairing_agent, "RETRY_S", 0.05)
+        place = f"unix:path={tmp_path}/bus"
+        async with PairingAgent(PairingWindow(), place) as agent:
+            for _ in range(2):
+                async with private_bus(tmp_path):
+                    bluez = BlueZ(place)
+                    await bluez.__aenter__()
+                    await asyncio.wait_for(agent.registered.wait(), 10)
+                    assert bluez.manager.registered == [(PATH, SILENT)]
+                    with contextlib.suppress(EOFError, OSError):
+                        await bluez.__aexit__()
 
     async def test_a_bluez_that_comes_back_is_told_of_the_voice(self, bus_address):
         async with PairingAgent(PairingWindow(), bus_address) as agent, contextlib.AsyncExitStack() as stack:

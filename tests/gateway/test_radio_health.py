@@ -9,7 +9,7 @@ from gateway.drivers.blood_pressure import BloodPressure
 from gateway.radio import BluetoothDevice, Limits, Radio
 from gateway.radio.machine import BluezAdapter
 from gateway.radio.watchdog import HEARS, OBEYS, POWER_CYCLE, RESTART, Watchdog
-from tests.gateway.bluez_fixtures import BlueZ, needs_bus
+from tests.gateway.bluez_fixtures import BlueZ, needs_bus, private_bus
 
 METER, NEIGHBOUR = "F0:5A:01:00:00:01", "C0:FF:EE:00:00:99"
 QUICK = Limits(
@@ -79,6 +79,14 @@ class TestOnABus:
             await old.bus.release_name("org.bluez")
             async with new:
                 await heard_anew(new, radio)
+
+    async def test_survives_a_restart_of_the_bus_itself(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        async with listening() as radio:
+            for _ in range(2):
+                async with private_bus(tmp_path) as address, BlueZ(address) as bluez:
+                    await heard(bluez, radio)
+                await until(lambda: not radio.facts.scanning)
 
     async def test_remembered_devices_are_neither_heard_nor_visited(self, place):
         async with BlueZ(place) as bluez, listening(devices=[METER]) as radio:
