@@ -7,31 +7,25 @@ to a second; stored ones by windows of 60 s (contec_sessions.py).
 """
 
 from gateway.drivers.base import SENT, Driver, Known, Record
+from gateway.drivers.contec_live import Live
+from gateway.drivers.contec_older import STOP, TELL, OlderTalk
 from gateway.drivers.contec_packets import (
     REALTIME,
     START_DATE,
     STORED,
     STORED_WITH_INDEX,
     Packets,
-    Sample,
-    live,
     old_length_s,
 )
-from gateway.drivers.contec_sessions import PLACE, Session, reading
+from gateway.drivers.contec_sessions import PLACE, Session
 from gateway.drivers.contec_talk import CODES, Talk, command
 from gateway.drivers.damage import Damage
 from gateway.drivers.framing import Cut
-from gateway.drivers.last_valid import LastValid
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
-from gateway.wire.measurement import RecordKey
 
-_OLD_TELL, _OLD_STOP = b"\xf5\xf5", b"\xf6\xf6\xf6"
 _SURE = 3  # packets in a row; noise, or another speed of the cable, can look like one
-_OLD_UNANSWERED = 180
-_OLD_TRIES = 2
 _SESSION_PATIENCE_S = 5.0
-_PACKETS_A_SECOND = 60
 
 
 class ContecCms50(Driver):
@@ -44,20 +38,19 @@ class ContecCms50(Driver):
     cuts = True
     keeps_records = True
     may_send = tuple(
-        [("serial", command(code)[:3], 9) for code in CODES]
-        + [("serial", _OLD_TELL, 2), ("serial", _OLD_STOP, 3)]
+        [("serial", command(code)[:3], 9) for code in CODES] + [("serial", TELL, 2), ("serial", STOP, 3)]
     )
 
     def __init__(self) -> None:
         self._packets = Packets()
         self._damage = Damage()
-        self._rule = LastValid()
+        self._live = Live()
         self._talk = Talk()
+        self._older_talk = OlderTalk()
+        self._older = False
         self._session: Session | None = None
         self._asking = False
-        self._live = self._run = 0
-        self._old_live = 0
-        self._old_asked = 0
+        self._run = 0  # good packets in a row
 
     def start(self, known: Known) -> None:
         self._asking = True
@@ -84,7 +77,7 @@ class ContecCms50(Driver):
         for cut in self._packets.end():
             records += self._heard(cut, 0)
         if self._session is not None:
-            records += self._over(0, reached=self._session.whole() or self._talk.size is None)
+            records += self._over(0, reached=self._session.over_when_silent())
         else:
             self._talk.silent()
         self._follow_talk()
@@ -93,17 +86,16 @@ class ContecCms50(Driver):
     def finish(self) -> list[Record]:
         """The last live value. A session that was asked for and broke off is read at the next visit."""
         cut_off = [_damaged(cut, 0) for cut in self._packets.end()]
-        records = self._readings(self._rule.ended())
-        records += self._over(0, reached=not self._asking)
+        records = self._live.ended() + self._over(0, reached=not self._asking)
         return records + self._damage.ended(cut_off)
 
     def _follow_talk(self) -> None:
         talk = self._talk
-        self.about, self.mark = talk.about, talk.mark
+        self.about, self.mark = talk.told.about, talk.mark
         self.patience_s = _SESSION_PATIENCE_S if self._session else talk.patience_s
-        sends, talk.sends = talk.sends, []
-        for bare in sends:
+        for bare in talk.sends + self._older_talk.sends:
             self.send("serial", bare)
+        talk.sends, self._older_talk.sends = [], []
 
     def _heard(self, cut: Cut, offset_ms: int) -> list[Record]:
         if cut.code:
@@ -115,15 +107,15 @@ class ContecCms50(Driver):
         self.understood = self.understood or self._run >= _SURE
         packet = cut.data
         if packet[0] & 0x80:
-            return self._older(packet, offset_ms)
+            return self._of_older(packet, offset_ms)
         shown = packet[0] == REALTIME and not (self._session or self._talk.tells_session())
         if packet[0] in (STORED, STORED_WITH_INDEX) or (packet[0] == REALTIME and not shown):
             return self._stored(packet, offset_ms)
         records = self._over(offset_ms) if packet[0] == START_DATE else []
-        self._talk.told(packet)
+        self._talk.packet(packet)
         return records + (self._shown(packet, offset_ms) if shown else [])
 
-    def _older(self, packet: bytes, offset_ms: int) -> list[Record]:
+    def _of_older(self, packet: bytes, offset_ms: int) -> list[Record]:
         """A packet of the older generation: live, of a session, or the head of one."""
         if len(packet) == 3:
             return self._stored(packet, offset_ms)
@@ -131,23 +123,15 @@ class ContecCms50(Driver):
         if len(packet) == 12:
             self._session = Session(b"", None, old_length_s(packet))
             return records
-        self._old_live += 1
         if self._asking and self._run >= _SURE:
-            self._ask_older(live(packet))
+            self._older = True
+            self._talk.give_up()
+            self._older_talk.packet(packet)
         return records + self._shown(packet, offset_ms)
-
-    def _ask_older(self, shown: Sample) -> None:
-        """For its session, once no finger is in: the answer interrupts the live values."""
-        self._talk.give_up()
-        due = self._old_live > self._old_asked * _OLD_UNANSWERED
-        if due and not shown.valid() and self._old_asked < _OLD_TRIES:
-            self._old_asked += 1
-            self._old_live = 1
-            self.send("serial", _OLD_TELL)
 
     def _stored(self, packet: bytes, offset_ms: int) -> list[Record]:
         if self._session is None:
-            self._session = Session(self._talk.place(), self._talk.size)
+            self._session = Session(self._talk.told.place(), self._talk.told.size)
         records = self._session.add(packet, offset_ms)
         self._talk.passed()
         return records + (self._over(offset_ms) if self._session.whole() else [])
@@ -157,32 +141,15 @@ class ContecCms50(Driver):
         session, self._session = self._session, None
         if session is None:
             return []
-        whole = reached and not session.damaged
-        if self._asking and self._old_live:
-            self._old_asked = _OLD_TRIES if whole else self._old_asked
-            self.send("serial", _OLD_STOP)
-        elif self._asking:
-            self._talk.session_over(whole=whole)
+        if self._asking:
+            talk = self._older_talk if self._older else self._talk
+            talk.session_over(whole=reached and not session.damaged)
         return session.ended(offset_ms) if reached else []
 
     def _shown(self, packet: bytes, offset_ms: int) -> list[Record]:
-        """A live packet, by the rule."""
-        self._live += 1
-        now_ms, sample = self._live * 1000 // _PACKETS_A_SECOND, live(packet)
-        if sample.finger_out:
-            return self._readings(self._rule.ended())
-        if not sample.valid():
-            return self._readings(self._rule.passed(now_ms))
-        candidate = Record([Frame("serial", offset_ms, packet)], None, None)
-        return self._readings(self._rule.valid(candidate, now_ms))
-
-    def _readings(self, due: list[Record]) -> list[Record]:
-        """Only what is due is made a reading: packets come 60 times a second."""
-        for record in due:
+        due = self._live.packet(packet, offset_ms)
+        if due:
             self._damage.read()
-            sample = live(record.frames[0].data)
-            record.reading = reading(sample, "spot", [])
-            record.key = RecordKey("live", None, None, sample.raw)
         return due
 
 

@@ -69,6 +69,10 @@ class Session:
         """All that was announced has come."""
         return self._length_s is not None and not self._lost_count and self._second >= self._length_s
 
+    def over_when_silent(self) -> bool:
+        """True when silence is its end: it was whole, or nobody told how long it is."""
+        return self.whole() or (self._length_s is None and self._size is None)
+
     def ended(self, offset_ms: int) -> list[Record]:
         """What is left is the last window."""
         return self._closed(offset_ms)

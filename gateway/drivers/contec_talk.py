@@ -15,9 +15,9 @@ from gateway.drivers.contec_packets import (
     START_DATE,
     START_TIME,
     VENDOR,
-    fields,
 )
 from gateway.drivers.contec_sessions import began
+from gateway.drivers.contec_told import NAME, Told
 
 _LIVE, _NO_LIVE, _HOW_MANY, _HOW_LONG, _WHEN, _DATA, _NO_DATA = 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7
 _HELLO, _MODEL, _VENDOR, _STILL_HERE = 0xA0, 0xA8, 0xA9, 0xAF
@@ -41,7 +41,6 @@ _PATIENCE_S, _DATA_PATIENCE_S = 1.0, 5.0
 _TRIES = 2
 _MOST_SESSIONS = 16
 _STILL_HERE_EVERY = 100  # packets
-_NAME = 8 + 8 + 4  # bytes that name a session
 _UNANSWERED = 180  # packets of something else, after which a question was not heard
 
 
@@ -53,21 +52,17 @@ def command(code: int, segment: int = 0) -> bytes:
 class Talk:
     """The conversation of one visit. What it wants sent stands in `sends`, from where the driver takes it.
 
-    size: bytes in the session that is told next, or None. about, patience_s, mark: as the driver's.
-    known: the mark of the visit before: of each session its packets of date and time, and its size.
+    told: what the oximeter told so far. patience_s, mark: as the driver's. known: the mark of the visit
+    before, the names of all sessions.
     """
 
     def __init__(self, known: bytes = b"") -> None:
         self.sends: list[bytes] = []
-        self.about: dict[str, str] = {}
+        self.told = Told()
         self.patience_s: float | None = None
         self.mark: bytes | None = None
-        self.size: int | None = None
-        self._known = [known[at : at + _NAME] for at in range(0, len(known), _NAME)]
+        self._known = [known[at : at + NAME] for at in range(0, len(known), NAME)]
         self._read: list[bytes] | None = []  # names of sessions; None when one could not be read whole
-        self._start: dict[int, bytes] = {}
-        self._model: dict[int, bytes] = {}
-        self._vendor = b""
         self._heard = False
         self._todo: list[tuple[int, int]] = []
         self._code = self._segment = self._tries = self._packets = 0
@@ -86,10 +81,6 @@ class Talk:
         """A command in a recorded exchange: only it tells stored packets of live form from live ones."""
         if question[:1] == command(0)[:1] and len(question) == len(command(0)):
             self._code = question[2]
-
-    def place(self) -> bytes:
-        """When the session began, as the oximeter told; empty where it did not."""
-        return self._start[START_DATE] + self._start[START_TIME] if len(self._start) == 2 else b""
 
     def tells_session(self) -> bool:
         """Packets of live form are stored ones now."""
@@ -110,13 +101,13 @@ class Talk:
         self._awaited = _ANSWERS[self._code]
         self.patience_s = _DATA_PATIENCE_S if self._code == _DATA else _PATIENCE_S
         if self._code == _WHEN:
-            self._start, self.size = {}, None
+            self.told.another_session()
         self.sends.append(command(self._code, self._segment))
 
-    def told(self, packet: bytes) -> None:
+    def packet(self, packet: bytes) -> None:
         """A packet of the newer generation, other than data."""
         self._heard = True
-        self._understand(packet[0], packet, fields(packet))
+        self.told.packet(packet)
         self.passed()
         if packet[0] == REFUSED and self._awaited:
             self._next()
@@ -124,6 +115,18 @@ class Talk:
             self._awaited = tuple([kind for kind in self._awaited if kind != packet[0]])
             if not self._awaited:
                 self._answered()
+
+    def _answered(self) -> None:
+        if self._code == _HOW_MANY:
+            segments = range(min(self.told.sessions, _MOST_SESSIONS))
+            self._todo = [(code, segment) for segment in segments for code in _OF_SESSION] + self._todo
+        elif self._code == _HOW_LONG and (not self.told.size or self._is_known()):
+            self._todo = self._todo[1:]  # without its data
+            self._read_one()
+        if self._code == _LIVE:
+            self.patience_s = None
+        else:
+            self._next()
 
     def passed(self) -> None:
         """Some packet came. The oximeter must hear now and then that somebody is still there."""
@@ -146,51 +149,17 @@ class Talk:
 
     def session_over(self, *, whole: bool) -> None:
         """The session that was told is at its end; one that is not whole is asked for once more."""
-        if self._code != _DATA:
-            return
-        if whole:
+        if self._code == _DATA and whole:
             self._read_one()
             self._next()
-        else:
+        elif self._code == _DATA:
             self.sends.append(command(_NO_DATA))
             self.silent()
 
     def _read_one(self) -> None:
         if self._read is not None:
-            self._read.append(self._name())
-
-    def _name(self) -> bytes:
-        return self.place() + (self.size or 0).to_bytes(4, "little")
-
-    def _answered(self) -> None:
-        if self._code == _HOW_LONG and (not self.size or self._is_known()):
-            self._todo = self._todo[1:]  # without its data
-            self._read_one()
-        if self._code == _LIVE:
-            self.patience_s = None
-        else:
-            self._next()
+            self._read.append(self.told.name())
 
     def _is_known(self) -> bool:
         """The very session of an earlier visit; a clock that stands at its reset can name two alike."""
-        return began(self.place()).clock_set() and self._name() in self._known
-
-    def _understand(self, kind: int, packet: bytes, data: bytes) -> None:
-        if kind in (START_DATE, START_TIME):
-            self._start[kind] = packet
-        elif kind == LENGTH:
-            self.size = int.from_bytes(data[2:], "little")
-        elif kind == SESSIONS and self._code == _HOW_MANY:
-            segments = range(min(data[1], _MOST_SESSIONS))
-            self._todo = [(code, segment) for segment in segments for code in _OF_SESSION] + self._todo
-        elif kind in (MODEL, VENDOR):
-            if kind == MODEL:
-                self._model[data[0]] = data[1:]
-            else:
-                self._vendor = data
-            model = b"".join([self._model[part] for part in sorted(self._model)])
-            self.about = {"manufacturer": _text(self._vendor), "model": _text(model)}
-
-
-def _text(data: bytes) -> str:
-    return "".join([chr(byte) for byte in data if 0x20 <= byte < 0x7F]).strip()
+        return began(self.told.place()).clock_set() and self.told.name() in self._known

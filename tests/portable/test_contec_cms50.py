@@ -592,8 +592,10 @@ def test_an_old_session_that_breaks_off_is_asked_for_again():
     for _ in range(200):
         sends += device.says(old(0, 0))
     assert sends == [b"\xf5\xf5"]
-    device.says(old_stored(pairs)[:-30])
+    before = len(device.records)
+    device.says(old_stored(pairs)[:-12])
     assert device.silent() == [b"\xf6\xf6\xf6"]
+    assert values(device.records[before:]) == values(visit(old_stored(pairs)))[:1]
     assert device.driver.patience_s is None
     device.says(old_stored(pairs)[:-30])
     assert [r for r in device.driver.finish() if r.reading] == []

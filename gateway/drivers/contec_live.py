@@ -1,0 +1,42 @@
+"""Live values of Contec oximeters: readings by the rule of streams, counted in packets, 60 to a second."""
+
+from gateway.drivers.base import Record
+from gateway.drivers.contec_packets import live
+from gateway.drivers.contec_sessions import reading
+from gateway.drivers.last_valid import LastValid
+from gateway.wire.items import Frame
+from gateway.wire.measurement import RecordKey
+
+_PACKETS_A_SECOND = 60
+
+
+class Live:
+    """One visit's live values. Each method returns the records that are due."""
+
+    def __init__(self) -> None:
+        self._rule = LastValid()
+        self._packets = 0
+
+    def packet(self, packet: bytes, offset_ms: int) -> list[Record]:
+        """A live packet of either generation."""
+        self._packets += 1
+        now_ms, sample = self._packets * 1000 // _PACKETS_A_SECOND, live(packet)
+        if sample.finger_out:
+            return self.ended()
+        if not sample.valid():
+            return _readings(self._rule.passed(now_ms))
+        candidate = Record([Frame("serial", offset_ms, packet)], None, None)
+        return _readings(self._rule.valid(candidate, now_ms))
+
+    def ended(self) -> list[Record]:
+        """The finger, or the oximeter, is gone."""
+        return _readings(self._rule.ended())
+
+
+def _readings(due: list[Record]) -> list[Record]:
+    """Only what is due is made a reading: packets come 60 times a second."""
+    for record in due:
+        sample = live(record.frames[0].data)
+        record.reading = reading(sample, "spot", [])
+        record.key = RecordKey("live", None, None, sample.raw)
+    return due
