@@ -230,7 +230,7 @@ class _Conversation:
         self._say("bind", row["identity"])
 
     def _steps(self, driver: str, name: str) -> None:
-        for step in steps_for(driver, name).told(self._language):
+        for step in steps_for(driver, name).on_the_way(self._language):
             self._print("  - " + step)
 
     def _say(self, name: str, *about: object) -> None:

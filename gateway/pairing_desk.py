@@ -18,6 +18,7 @@ from gateway.pairing import PairingWindow
 from gateway.pairing_agent import PairingAgent
 from gateway.pairing_steps import MUST, NEVER, steps_for
 from gateway.radio import BluetoothDevice, Candidate, DeviceFacts, Paired, Radio, RadioError
+from gateway.radio.recognise import plain
 from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import Device
 
@@ -175,8 +176,8 @@ class _Session:
                 "bond": paired.bonded,
                 "identity": device.identity,
                 "name": self._names.get(self._address, ""),
-                "manufacturer": paired.device.manufacturer or "",
-                "model": paired.device.model or "",
+                "manufacturer": plain(paired.device.manufacturer or ""),
+                "model": plain(paired.device.model or ""),
                 "listening": self._desk.takes,
             }
         )

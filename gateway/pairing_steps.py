@@ -12,8 +12,8 @@ from typing import NamedTuple
 MUST, MAY, NEVER = "must", "may", "never"
 FREE_NL = "Verwijder het meetapparaat in de app en bij bluetooth van elke telefoon waarmee het werkte."
 FREE_EN = "Remove the device from the app and from Bluetooth on every phone it worked with."
-AGAIN_NL = "Koppel het: meethub-gateway pair."
-AGAIN_EN = "Pair it: meethub-gateway pair."
+AGAIN_NL = "Start op de hub: meethub-gateway pair."
+AGAIN_EN = "Start on the hub: meethub-gateway pair."
 
 
 class Steps(NamedTuple):
@@ -26,6 +26,10 @@ class Steps(NamedTuple):
     def told(self, language: str) -> tuple[str, ...]:
         """The steps in nl or en."""
         return self.nl if language == "nl" else self.en
+
+    def on_the_way(self, language: str) -> tuple[str, ...]:
+        """The steps for who has started pairing already."""
+        return tuple(step for step in self.told(language) if step not in (AGAIN_NL, AGAIN_EN))
 
 
 class _Row(NamedTuple):

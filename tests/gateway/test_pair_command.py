@@ -111,6 +111,7 @@ async def test_one_device_is_paired_and_configured(tmp_path, config, capsys):
     assert "The hub listens to it from now on." in said
     assert "--device bluetooth-F05A01000001" in said
     assert "Remove the device from the app" in said, "what to do now"
+    assert "Start on the hub" not in said
 
 
 @pytest.mark.parametrize("choice", ["1", METER.lower()])

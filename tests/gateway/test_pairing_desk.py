@@ -93,6 +93,15 @@ async def test_pairs_and_from_then_on_the_hub_reads_it(tmp_path):
         assert len(meter.truth.of("paired")) == 1
 
 
+async def test_what_a_device_says_of_itself_is_fit_for_a_terminal(tmp_path):
+    async with room(tmp_path) as here:
+        meter = await here.house.meter(manufacturer="\x1b[2JMake\r\nr", model="M" * 60)
+        await meter.pairing_mode()
+        here.channel.say(PAIR)
+        row = await here.told("paired")
+        assert (row["manufacturer"], row["model"]) == ("[2JMaker", "M" * 32)
+
+
 async def test_a_device_that_the_hub_has_keeps_its_users(tmp_path):
     async with room(tmp_path) as here:
         here.radio.add(BluetoothDevice(METER, BloodPressure, "mine", users=((1, 1234),)))

@@ -35,6 +35,8 @@ def test_each_make_has_its_steps(driver, told, bond, step):
     assert steps.bond == bond
     assert any(step in line for line in steps.en), steps.en
     assert (FREE_NL in steps.nl) == (bond != NEVER)
+    assert AGAIN_EN not in steps.on_the_way("en")
+    assert len(steps.on_the_way("nl")) == len(steps.nl) - (bond != NEVER)
 
 
 def test_an_unknown_make_must_bond_and_is_told_the_general_way():
