@@ -126,7 +126,7 @@ class LifescanSerial(Driver):
 
     def _is_news(self, talk: Talk | None, data: bytes, payload: bytes) -> bool:
         """False for acknowledgements, for our own frame come back, and for a frame that was sent again."""
-        news, self._last = data != self._last, data
+        news, self._last = data != self._last or refusal(payload) is not None, data
         if talk is None or talk.tongue != EASY:
             return news
         if not payload and data[2] & _ACKNOWLEDGE[0] and not self._open:

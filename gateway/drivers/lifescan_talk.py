@@ -25,6 +25,7 @@ QUESTIONS = tuple(
 _MODELS = ("OneTouch Ultra Easy", "OneTouch Ultra2", "OneTouch Verio IQ")
 _FIRST_YEAR = (1970, 2000, 2000)
 _GOOD, _NO_SUCH_RECORD = 0x06, 0x0F
+_MOST_REFUSED = 8  # in a row
 _LINE_STARTS = ("@", "?", "F", "P")  # of the answers to the four questions of an Ultra2
 
 
@@ -42,7 +43,7 @@ class Talk:
         self.done = False
         self._known = known
         self._step = _SERIAL
-        self._number = self._count = 0
+        self._number = self._count = self._refused = 0
         self._newest = b""
         self._whole = True
 
@@ -105,7 +106,8 @@ class Talk:
         met_again = self._known[3:] == payload + self._signature()
         same = met_again and (self._number > 0 or self._known == self._now())
         self._number += 1
-        self.done = (self._whole and same) or self._number >= self._count
+        self._refused = self._refused + 1 if payload[1] != _GOOD else 0
+        self.done = self._number >= self._count or self._refused == _MOST_REFUSED or (self._whole and same)
         if self.done and self._whole:
             self.mark = self._now()
         return True

@@ -23,7 +23,7 @@ _MAY_SEND = tuple(
     [(_WRITE, command, len(command)) for command in (_HEARD, _CLOCK, _NEWEST, _COUNT)]
     + [(_WRITE, _RECORD, 4)]
 )
-_PATIENCE_S, _TRIES = 2, 5
+_PATIENCE_S, _TRIES, _MOST_REFUSED = 2, 5, 8
 
 
 class OnetouchVerio(Driver):
@@ -98,7 +98,7 @@ class OnetouchVerio(Driver):
         if self._question:
             self.send(_WRITE, _HEARD)
         twice, self._last = frame.data == self._last, frame.data
-        if twice:
+        if twice and refusal(payload) is None:
             return []
         self._answered(payload)
         return frame_records(frame, payload)
@@ -116,7 +116,7 @@ class OnetouchVerio(Driver):
             self._begin(int.from_bytes(body, "little"))
         elif self._question[:2] == _RECORD and (refused or is_record(payload)):
             self._whole = self._whole and not refused
-            self._unanswered = 0
+            self._unanswered = self._unanswered + 1 if refused else 0
             self._read(payload)
         elif refused:
             self._hang_up()
@@ -142,7 +142,7 @@ class OnetouchVerio(Driver):
         self._next_record()
 
     def _next_record(self) -> None:
-        if self._number >= self._newest:
+        if self._number >= self._newest or self._unanswered == _MOST_REFUSED:
             self._hang_up()
             return
         self._number += 1

@@ -120,7 +120,7 @@ class Easy:
             return b"\x05\x06\x11P02.00.0025/05/07"
         if command == 0x20:
             return b"\x05\x06" + le(NOW, 4)
-        if number == 501:
+        if number >= len(self.records):
             return b"\x05\x0f" + le(len(self.records), 2)
         seconds, mg_dl = self.records[number]
         return b"\x05\x06" + le(seconds, 4) + le(mg_dl, 4)
@@ -144,7 +144,7 @@ class Verio:
             return []
         payload = data[3:-3]
         command, number = payload[1], int.from_bytes(payload[2:4], "little")
-        if command in self.refuses:
+        if command in self.refuses or (command == 0x21 and number >= len(self.records)):
             return [frame(b"\x03\x08")]
         if command == 0x21:
             return [self.records[number]]

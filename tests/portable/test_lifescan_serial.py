@@ -388,6 +388,12 @@ def test_refused_questions_are_evidence_and_do_not_stop_the_rest():
     assert seen(talk(LifescanSerial(), easy_one)) == ["device-not-understood"]
 
 
+def test_a_meter_that_refuses_record_after_record_is_left():
+    meter = Verio([verio(NOW - 60 * at, 104) for at in range(30)])
+    meter.refuses = (0x21,)
+    assert seen(talk(LifescanSerial(), meter)) == ["device-not-able"] * 8
+
+
 def test_answers_to_something_else_are_waited_out():
     class Strange(Verio):
         def tell(self, command):

@@ -198,6 +198,14 @@ def test_a_meter_that_refuses():
         assert driver.patience_s is None
 
 
+def test_a_meter_that_refuses_record_after_record_is_left():
+    meter = meter_of(*[104 + at for at in range(30)])
+    meter.status = {0xB3: 8}
+    records = talk(OnetouchVerio(), meter, channel=NOTIFY)
+    assert seen(records) == ["device-not-able"] * 8
+    assert asked(meter).count(b"\x81") == 3 + 8
+
+
 def test_an_answer_behind_half_a_frame_counts():
     driver = OnetouchVerio()
     driver.start(Known())
