@@ -160,6 +160,7 @@ class Deliverer:
             return
         if claim.part == UNRENDERED:
             with self._database.transaction() as connection:
+                lock(connection, {claim.household}, set())  # not while an addition takes it back
                 deliveries.expand(connection, claim, [part.name for part in parts], self._now(at_ms))
             return
         resource = next((part.resource for part in parts if part.name == claim.part), None)

@@ -148,7 +148,7 @@ def trace(connection: Connection, reading: str) -> Journey:
         select(journey).where(journey.c.measurement == row.id).order_by(journey.c.at_ms, journey.c.id)
     )
     told = [Step(step.step, step.at_ms, step.code, step.receiver) for step in steps]
-    troubles = _troubles(connection, row.id)
+    troubles = _troubles(connection, row)
     ended = row.settled_ms or max((one.since_ms for one in troubles), default=None)
     since_ms = ended or max((step.at_ms for step in told), default=row.arrived_ms)
     place = (bytes(row.key), row.kind, row.hub, row.device)
@@ -214,21 +214,22 @@ def find(connection: Connection, reading: str) -> Row[Any]:
     return row
 
 
-def _troubles(connection: Connection, measurement: int) -> list[Trouble]:
-    """What holds the measurement, and what its receivers say."""
+def _troubles(connection: Connection, measured: Row[Any]) -> list[Trouble]:
+    """What holds the measurement, what its receivers say, and what came later and waits beside it."""
     found = []
-    row = holds.open_hold(connection, measurement)
+    row = holds.open_hold(connection, measured.id)
     if row is not None:
         question = None if row.question_id is None else bytes(row.question_id).hex()
         found.append(Trouble(row.code, explain(row.code)[0], row.since_ms, question=question))
     stuck = select(deliveries).where(
-        deliveries.c.measurement == measurement,
+        deliveries.c.measurement == measured.id,
         deliveries.c.status.in_(("waiting", "claimed", "refused")),
         deliveries.c.code.is_not(None),
     )
     parked = connection.execute(stuck.order_by(deliveries.c.id))
     found += [Trouble(one.code, explain(one.code)[0], one.since_ms, one.receiver) for one in parked]
-    return found
+    later = holds.held_additions(connection, measured)
+    return found + [Trouble(one.code, explain(one.code)[0], one.since_ms) for one in later]
 
 
 def _held_measurements(connection: Connection) -> Iterator[dict[str, object]]:

@@ -77,6 +77,24 @@ def went_out(connection: Connection, measurement: int, but_to: str | None = None
     return connection.execute(chosen.limit(1)).first() is not None
 
 
+def recall(connection: Connection, measurement: int) -> bool:
+    """Take back all of it that is queued, because there is more to tell; False where some of it went out.
+
+    Its rows are held until the commit, so that no worker claims one meanwhile; in the order in which a worker
+    holds them: first the receiver's.
+    """
+    mine = select(deliveries.c.receiver).where(deliveries.c.measurement == measurement)
+    known = select(receivers.c.id).where(receivers.c.id.in_(mine)).order_by(receivers.c.id)
+    connection.execute(known.with_for_update(read=True, key_share=True)).all()
+    chosen = select(deliveries).where(deliveries.c.measurement == measurement).with_for_update()
+    for row in connection.execute(chosen).all():
+        begun = row.status == CLAIMED and row.part != UNRENDERED
+        if begun or row.may_stand or row.status == DELIVERED:
+            return False
+    withdraw(connection, measurement)
+    return True
+
+
 def claim(
     connection: Connection, now_ms: int, lease_ms: Callable[[Endpoint], int], resting: list[str]
 ) -> Claim | None:

@@ -103,6 +103,25 @@ def hold_item(
     journey_log.note(connection, household, None, journey_log.HELD, now_ms, code=code, envelope=int(envelope))
 
 
+def hold_addition(
+    connection: Connection, measured: Row[Any], disclosure: int, code: str, now_ms: int
+) -> None:
+    """Hold what would complete this measurement (its row), and say so on the measurement's journey."""
+    household, key = measured.household, bytes(measured.key).hex()
+    if disclosure in held_about(connection, code, key):
+        return
+    hold_item(connection, household, disclosure, code, now_ms, key)
+    journey_log.note(connection, household, measured.id, journey_log.HELD, now_ms, code=code)
+
+
+def held_additions(connection: Connection, measured: Row[Any]) -> list[Row[Any]]:
+    """What would complete this measurement (its row) and waits for somebody, the oldest first."""
+    codes, key = (ADDITION_DIFFERS, ADDITION_LATE), bytes(measured.key).hex()
+    about = and_(holds.c.household == measured.household, holds.c.code.in_(codes), holds.c.detail == key)
+    chosen = select(holds).where(holds.c.ended_ms.is_(None), holds.c.measurement.is_(None), about)
+    return list(connection.execute(chosen.order_by(holds.c.id)))
+
+
 def release_item(connection: Connection, disclosure: int, now_ms: int, by: str) -> None:
     """The item went on, or was decided about."""
     mine = and_(holds.c.disclosure == disclosure, holds.c.ended_ms.is_(None))

@@ -4,13 +4,13 @@
 again, computes the measurement key from them, keeps every arrival, and ends in deciding.py.
 """
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from cloud_bridge import placing, repeats
 from cloud_bridge.ledger import (
+    additions,
     captures,
     deciding,
-    deliveries,
     devices,
     holds,
     journey_log,
@@ -31,12 +31,9 @@ from cloud_bridge.ledger.taken import TakenItem
 from cloud_bridge.placing import Placed
 from cloud_bridge.repeats import Passage
 from cloud_bridge.schema import arrivals, measurements, parts
-from gateway.wire.cbor import decode, encode
+from gateway.wire.cbor import encode
 from gateway.wire.items import Addition, Part, ReadingItem, Statement, Status
-from gateway.wire.measurement import measurement_key, short
-from gateway.wire.reading import reading_from_wire
-
-ADDITION = "addition"
+from gateway.wire.measurement import short
 
 
 def take_item(connection: Connection, taken: TakenItem) -> None:
@@ -137,6 +134,7 @@ def _keep(connection: Connection, seen: Seen, verdict: Verdict, passages: list[P
             taken.arrived_ms,
             envelope=taken.envelope_id,
         )
+        additions.take_again(connection, seen, verdict.measurement)
         return
     number = _new(connection, seen, verdict, placements.placed(connection, seen, passages))
     _add_arrival(connection, seen, number, verdict.relation)
@@ -224,6 +222,7 @@ def _doubt(connection: Connection, disclosure: int) -> None:
     if verdict.relation == repeats.AGAIN:
         return
     connection.execute(arrivals.delete().where(arrivals.c.disclosure == disclosure))
+    holds.release_item(connection, disclosure, taken.arrived_ms, "superseded")
     _keep(connection, seen, verdict, [])
 
 
@@ -240,40 +239,10 @@ def _take_part(connection: Connection, taken: TakenItem, item: Part) -> None:
 
 
 def _take_addition(connection: Connection, taken: TakenItem, item: Addition) -> None:
-    """It only fills what was absent; what contradicts, or comes after delivery, is held."""
     if taken.forked:
         _hold_item(connection, taken, holds.KEY_FORKED)
-        return
-    row = connection.execute(
-        select(measurements).where(
-            measurements.c.household == taken.household, measurements.c.key == item.key
-        )
-    ).first()
-    if row is None:
-        _hold_item(connection, taken, holds.ADDITION_EARLY, item.key.hex())
-        return
-    first = captures.read_again(connection, row.first_disclosure)
-    if first is None or not isinstance(first.item, ReadingItem):
-        return
-    try:
-        reading, record = records.with_addition(connection, taken.household, first.item, item)
-    except RecordError as error:
-        _hold_item(connection, taken, holds.ADDITION_DIFFERS, error.detail)
-        return
-    old = reading_from_wire(decode(bytes(row.reading)))
-    same = measurement_key(row.device, record, first.item.capture) == item.key
-    if not same or not records.only_fills(old, reading):
-        _hold_item(connection, taken, holds.ADDITION_DIFFERS)
-    elif deliveries.went_out(connection, row.id):
-        _hold_item(connection, taken, holds.ADDITION_LATE)
     else:
-        values = {"reading": encode(reading.wire())}
-        connection.execute(update(measurements).where(measurements.c.id == row.id).values(**values))
-        holds.release_item(connection, taken.disclosure_id, taken.arrived_ms, "bridge")
-        added = journey_log.ADDITION
-        journey_log.note(
-            connection, taken.household, row.id, added, taken.arrived_ms, envelope=taken.envelope_id
-        )
+        additions.take(connection, taken, item)
 
 
 def _take_early(connection: Connection, seen: Seen) -> None:

@@ -1,6 +1,7 @@
 """What a record is, told by its own frames: the bridge decodes each again and trusts no sent value."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -125,12 +126,22 @@ def repeat_key(record_key: bytes, capture: Capture) -> bytes:
     return hashlib.sha256(encode([REPEAT_DOMAIN, record_key, place])).digest()
 
 
-def with_addition(
-    connection: Connection, household: str, item: ReadingItem, addition: Addition
-) -> tuple[Reading, RecordKey]:
-    """What the record says together with the frames that came after it was sealed."""
+def with_addition(connection: Connection, household: str, item: ReadingItem, addition: Addition) -> Reading:
+    """What the record says together with the frames that came after it was sealed.
+
+    They may hold the whole record: what was there already counts once. Where the device tells the same record
+    in other bytes by now (its records were numbered anew) they speak for themselves. RecordError when they
+    are of another record.
+    """
     frames = item.frames if item.evidence is None else evidence(connection, household, *item.evidence)
-    return decoded(item.driver, frames + addition.frames)
+    there = {(frame.source, frame.data) for frame in frames}
+    more = [frame for frame in addition.frames if (frame.source, frame.data) not in there]
+    for whole in (frames + more, addition.frames):
+        with suppress(RecordError):
+            reading, record = decoded(item.driver, whole)
+            if measurement_key(item.device.identity, record, item.capture) == addition.key:
+                return reading
+    raise RecordError("addition-differs")
 
 
 def only_fills(old: Reading, new: Reading) -> bool:

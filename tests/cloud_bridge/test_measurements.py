@@ -499,7 +499,8 @@ def test_an_addition_that_says_nothing_new_or_contradicts(street, hub):
     assert street.open_codes() == ["addition-early"]
     street.take(hub, START + 6000, item)
     assert (street.statuses(), street.open_codes()) == (["due"], [])
-    other = Addition(key_of(item), hub.capture(START), "blood-pressure", 1, item.frames)
+    frames = measured(hub, value=130).frames
+    other = Addition(key_of(item), hub.capture(START), "blood-pressure", 1, frames)
     street.take(hub, START + 7000, other)
     assert street.open_codes() == ["addition-differs"]
 
