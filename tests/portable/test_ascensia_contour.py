@@ -228,9 +228,9 @@ def test_other_sources_are_not_heard():
 # The conversation.
 
 
-def visit(meter, wrap=lambda data: data, unwrap=lambda data: data, silences=30):
+def visit(meter, wrap=lambda data: data, unwrap=lambda data: data, silences=30, mark=None):
     driver = AscensiaContour()
-    driver.start(Known())
+    driver.start(Known(mark))
     found = []
     for _ in range(5000):
         sends = driver.take_sends()
@@ -253,7 +253,41 @@ def test_a_visit():
     assert driver.patience_s is None
     assert driver.about["serial"] == "7410-1611135"
     assert driver.device_clock == "2026-03-04T07:15:00"
-    assert driver.mark is None
+    assert len(driver.mark) == 22
+
+
+def test_the_next_visit_tells_news_only():
+    first = [result(1, "133"), result(2, "99", time="202603040716"), result(3, "98", time="")]
+    driver, found = visit(Meter(first))
+    assert len(found) == 3
+    meter = Meter(first)
+    again, found = visit(meter, mark=driver.mark)
+    assert [record.reading.device_time for record in found] == [None]  # no time tells it from another one
+    assert again.mark == driver.mark
+    assert meter.told == [EOT] + [ACK] * 7
+    # one more, all numbers another, and an old one whose meal was changed
+    later = [
+        result(5, "133", markers="A"),
+        result(6, "99", time="202603040716"),
+        result(7, "101", time="202603040720"),
+    ]
+    again, found = visit(Meter(later), mark=again.mark)
+    assert [value(record)[0] for record in found] == ["101"]
+    for other in (result(1, "134"), result(1, "133", time="202603040717")):
+        assert len(visit(Meter([other]), mark=again.mark)[1]) == 1
+    long = result(1, "133.00")
+    driver, found = visit(Meter([long]))
+    assert len(visit(Meter([long]), mark=driver.mark)[1]) == len(found) == 1
+
+
+def test_a_transfer_that_was_not_whole_leaves_no_mark():
+    driver = AscensiaContour()
+    driver.start(Known())
+    for part in (ENQ, frame(1, header()), frame(2, result(1)), EOT):
+        driver.received(Frame("serial", 0, part))
+    assert (driver.mark, driver.patience_s) == (None, None)
+    driver = visit(Meter([]))[0]
+    assert driver.mark == b""
 
 
 def test_an_answer_follows_its_record():
