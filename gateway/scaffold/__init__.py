@@ -14,6 +14,7 @@ from gateway.drivers import driver_named
 from gateway.wire.errors import MeethubError
 
 _TEMPLATES = Path(__file__).with_name("templates")
+_LONGEST = 24  # the templates' lines are made for that
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FILES = {
     "driver.txt": "gateway/drivers/{module}.py",
@@ -57,7 +58,7 @@ def new_driver(checkout: Path, name: str) -> list[Path]:
 def _words(name: str) -> dict[str, str]:
     """What stands for the name in the templates; new UUIDs of its own, as a maker would choose them."""
     module = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or len(name) > 32 or keyword.iskeyword(module):  # noqa: PLR2004 (a line)
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(module):
         raise ScaffoldError("driver-name-unfit", name[:40])
     return {
         "name": name,

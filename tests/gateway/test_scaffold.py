@@ -39,7 +39,7 @@ def run(checkout, *words):
     )
 
 
-@pytest.mark.parametrize("name", ["ear-thermometer", "a" + "-very-long-name-of-a-thermomete"])
+@pytest.mark.parametrize("name", ["ear-thermometer", "a-very-long-nameofadevice"[:24]])
 def test_what_was_begun_is_green(checkout, name):
     begun = run(checkout, "gateway", "driver", "new", name, "--json")
     assert begun.returncode == 0, begun.stderr
@@ -65,7 +65,7 @@ def test_what_was_begun_is_green(checkout, name):
         ("Ear", "driver-name-unfit"),
         ("ear thermometer", "driver-name-unfit"),
         ("../ear", "driver-name-unfit"),
-        ("e" * 33, "driver-name-unfit"),
+        ("e" * 25, "driver-name-unfit"),
         ("class", "driver-name-unfit"),
         ("thermometer", "driver-name-taken"),
         ("fields", "driver-name-taken"),
