@@ -20,6 +20,7 @@ _SECURITY = (0x05, 0x08, 0x0C, 0x0F)
 _DATA_FIELD_IGNORED = 0x80  # Current Time Service 1.1, section 3.1.2: part of a write was not taken
 # In bleak's words, and in those of BlueZ 5.66 when it was still connecting: so it tells of a bond refused.
 _HUNG_UP_EARLY = ("failed to discover services", "br-connection-canceled")
+_BONDED_MEANWHILE = "AlreadyExists"  # BlueZ bonds by itself when the device refuses a question of its own
 _PATH_AND_PROPERTIES = 2  # what bleak adds to an advertisement on BlueZ
 HUNG_UP = "hung-up"  # detail of a connection that the device ended before it told its services
 log = structlog.get_logger()
@@ -128,7 +129,11 @@ class BleakLine:
         await self._ask(self._client.stop_notify(self._get(characteristic)))
 
     async def pair(self) -> None:
-        await self._ask(self._client.pair(), self._limits.pair_s)
+        try:
+            await self._ask(self._client.pair(), self._limits.pair_s)
+        except RadioError as error:
+            if error.detail != _BONDED_MEANWHILE:
+                raise
         self._paired = True
 
     async def forget(self) -> None:

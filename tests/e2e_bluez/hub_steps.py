@@ -22,6 +22,7 @@ from house import CODED_METER, METER, SPACE_BYTES, TYPING_S, Ask, House, log_to,
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.outbox import Outbox
 from gateway.radio import RadioError
+from gateway.radio.facts import BOND_CODES
 
 WITHIN_S = 120
 
@@ -131,17 +132,21 @@ class Steps:
         return f"typed after {TYPING_S} s; " + came
 
     async def pairs_anew(self) -> str:
-        """The meter was reset: the hub's bond is worth nothing, the hub says so, and a person pairs anew."""
+        """The meter was reset: the hub's bond is worth nothing, the hub says so, and a person pairs anew.
+
+        As BlueZ tells it the hub may take it for a meter that now belongs to another: a person is asked too.
+        """
         await self.ask("reset_meter")
         await self._measure(1)
-        await until(lambda: getattr(self.house.facts().problem, "code", "") == "bond-lost")
+        await until(lambda: getattr(self.house.facts().problem, "code", "") in BOND_CODES)
+        said = self.house.facts().problem.code
         self.house.window.open_for(METER, 120)
         await self.ask("pairing_mode")
         paired = await self.house.radio.pair(METER, BloodPressure)
         self.house.window.close(METER)
         assert paired.bonded
         assert paired.device.model == "BP-SIM", paired
-        return "bond-lost, paired anew; " + await self._arrives(1)
+        return f"{said}; paired anew; " + await self._arrives(1)
 
     async def keeps(self) -> str:
         """What another program finds in the outbox is what the meters measured, in order, each once."""

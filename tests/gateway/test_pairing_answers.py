@@ -1,6 +1,7 @@
 """BlueZ bonds inside the question that needs it: what the radio makes of it, from what the agent was asked."""
 
 import asyncio
+import contextlib
 
 import pytest
 from bleak.backends.device import BLEDevice
@@ -100,6 +101,18 @@ async def test_a_refused_bond_is_told_from_other_failures_to_connect(bonded, cod
         await BleakLine(found, Backend(VirtualScanner, RefusesTheBond), QUICK).connect()
     assert refused.value.code == code
     assert refused.value.detail
+
+
+@pytest.mark.parametrize(("word", "bonded"), [("AlreadyExists", True), ("AuthenticationFailed", False)])
+async def test_a_bond_that_bluez_made_by_itself_is_a_bond(word, bonded):
+    class Bonds(VirtualClient):
+        async def pair(self, *_, **__):
+            raise BleakDBusError(f"org.bluez.Error.{word}", ["Already Paired"])
+
+    line = BleakLine(BLEDevice(ADDRESS, None, {"props": {}}), Backend(VirtualScanner, Bonds), QUICK)
+    with contextlib.suppress(RadioError):
+        await line.pair()
+    assert line.bonded is bonded
 
 
 def test_an_answer_is_an_answer_for_a_while():
