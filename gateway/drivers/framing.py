@@ -57,6 +57,10 @@ class Cutter:
         """The error code of a frame of that size, "" when it is good."""
         return ""
 
+    def blame(self, stretch: bytes, code: str) -> str:  # noqa: ARG002 (as above)
+        """The code of a damaged stretch; `code` is the first thing in it that was more than noise."""
+        return code
+
     def feed(self, data: bytes) -> list[Cut]:
         """What is certain now."""
         self._rest += data
@@ -101,14 +105,17 @@ class Cutter:
         if self._code == _GARBLED:
             self._code = code
         while len(self._passed) >= self.most:
-            cuts.append(Cut(self._passed[: self.most], self._code))
+            cuts.append(self._damaged(self._passed[: self.most]))
             self._passed, self._code = self._passed[self.most :], _GARBLED
         return cuts
 
     def _stretch(self) -> list[Cut]:
-        passed, code = self._passed, self._code
+        cuts = [self._damaged(self._passed)] if self._passed else []
         self._passed, self._code = b"", _GARBLED
-        return [Cut(passed, code)] if passed else []
+        return cuts
+
+    def _damaged(self, stretch: bytes) -> Cut:
+        return Cut(stretch, self.blame(stretch, self._code))
 
 
 class Lines(Cutter):
@@ -132,6 +139,10 @@ class Lines(Cutter):
         if not rest:
             return 0
         return at + 1 if rest.startswith(self._end) else -at - 1
+
+    def blame(self, stretch: bytes, code: str) -> str:  # noqa: ARG002 (the bytes alone tell)
+        """A text lacks its end; anything else is none."""
+        return _GARBLED if stretch.strip(_TEXT) else _SHORT
 
 
 class SyncPackets(Cutter):
