@@ -190,7 +190,7 @@ async def test_a_frame_that_cannot_be_stored_leaves_the_rest_on_the_device(house
 
 
 async def test_a_wrong_clock_is_recorded_then_set_then_read_back(house):
-    hub, meter = Hub(), await house.meter(clock_offset_s=-600)
+    hub, meter = Hub(), await house.meter(clock_offset_s=-600, hang_up_after_s=1)
     await house.radio(hub)
     await meter.pairing_mode()
     await measured(meter, 3)
