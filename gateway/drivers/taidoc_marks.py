@@ -2,9 +2,10 @@
 
 Records are numbered from the newest, and their times move when a person sets the meter's clock, as twice a
 year. So the newest ones of the last visit are looked for by their values and the time between them; a clock
-that was set shifts all by the same minutes. They count only in the place where they must be now, or anywhere
-where the memory is as full as it was (a full one loses its oldest); and fewer than three only unshifted. What
-is not surely known is read once more: that does no harm.
+that was set shifts all by the same minutes. They count only in the place where they must be now, or, three
+and more, anywhere where the memory is as full as it was (a full one loses its oldest); and shifted only when
+their values do not begin as they end, so that a habit does not look like a clock. What is not surely known
+is read once more: that does no harm.
 """
 
 from gateway.drivers.base import Record
@@ -40,6 +41,8 @@ class Search:
         self._old = int.from_bytes(mark[:2], "little")
         known = min(self._old, DEPTH)
         self._known = [mark[2 + _RECORD * at : 2 + _RECORD * (at + 1)] for at in range(known)]
+        self._sure = len(self._known) >= _SURE
+        self._may_shift = self._sure and not _repeats([raw[4:] for raw in self._known])
         self._newest: list[bytes] = []
         self._passed = 0
         self._held: list[tuple[bytes, list[Record]]] = []
@@ -69,11 +72,15 @@ class Search:
     def _may_be_known(self) -> bool:
         """Whether what is held can be how the records that were the newest begin."""
         grown, start = self._count - self._old, self._passed - len(self._held)
-        sure = len(self._known) >= _SURE
-        if len(self._held) > len(self._known) or (start != grown and not (sure and grown == 0)):
+        if len(self._held) > len(self._known) or (start != grown and not (self._sure and grown == 0)):
             return False
         shifts = {_shift(self._held[at][0], self._known[at]) for at in range(len(self._held))}
-        return len(shifts) == 1 and (shifts == {0} or (sure and None not in shifts))
+        return shifts == {0} or (self._may_shift and len(shifts) == 1 and None not in shifts)
+
+
+def _repeats(values: list[bytes]) -> bool:
+    """Whether these could be new ones followed by some of themselves."""
+    return any(values[at:] == values[: len(values) - at] for at in range(1, len(values)))
 
 
 def _shift(one: bytes, other: bytes) -> int | None:

@@ -417,6 +417,15 @@ def test_records_that_moved_with_the_clock_are_known_again():
     assert texts(visit(Meter(records=news), driver.mark)[1]) == ["88"]
 
 
+def test_a_habit_does_not_look_like_a_clock_that_was_set():
+    """The same values at the same hours, in a memory that is full."""
+    for values in ((98, 98, 98, 98), (98, 99, 98, 99), (98, 99, 100, 98)):
+        driver, _ = visit(Meter(records=at(7, values)))
+        later = at(7, values)[:3]
+        later.insert(0, (moment(2026, 3, 4, 11, 30), glucose(values[0])))
+        assert texts(visit(Meter(records=later), driver.mark)[1])[0] == str(values[0])
+
+
 def test_what_may_be_chance_is_read_again():
     driver, _ = visit(Meter(records=at(7, (98, 133))))
     assert len(visit(Meter(records=at(8, (98, 133))), driver.mark)[1]) == 2
