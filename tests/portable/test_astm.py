@@ -142,3 +142,8 @@ def test_any_pieces_give_the_same():
         assert b"".join([row[1] for row in whole]) == stream
         pieces = [stream[at : at + 1] for at in range(len(stream))]
         assert [(one.what, one.cut.data, one.answer) for one in heard(*pieces)] == whole
+
+
+def test_before_the_first_enquiry_frames_are_taken_and_nothing_is_answered():
+    assert answers(frame(5, b"five"), frame(2, b"two")) == [(FRAME, b""), (FRAME, b"")]
+    assert answers(frame(1, b"one")[:-4] + b"\r\n") == [(DAMAGED, b"")]
