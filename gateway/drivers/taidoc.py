@@ -9,7 +9,7 @@ the clock: it is never set; and where a person set it, taidoc_marks.py knows the
 """
 
 from gateway.drivers.base import SENT, Record
-from gateway.drivers.taidoc_codec import CHANNELS, CHARACTERISTIC, SPO2, START, TIME, VALUE
+from gateway.drivers.taidoc_codec import CHANNELS, CHARACTERISTIC, MODEL_NUMBER, SPO2, START, TIME, VALUE
 from gateway.drivers.taidoc_marks import MARK_SIZE, Search
 from gateway.drivers.taidoc_records import OXIMETER, family
 from gateway.drivers.taidoc_talk import COUNT, MAY_ASK, TRIES, Talk
@@ -30,6 +30,7 @@ class TaiDoc(Talk):
     services = ("00001523-1212-efde-1523-785feabcd123",)
     names = ("TAIDOC", "FORA", "GlucoRx")
     subscribe = (CHARACTERISTIC,)
+    reads = (MODEL_NUMBER,)
     serial = (19200, 8, "N", 1)
     asks = True
     cuts = True

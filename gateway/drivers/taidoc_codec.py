@@ -15,6 +15,7 @@ from gateway.wire.items import Frame
 
 CHARACTERISTIC = "00001524-1212-efde-1523-785feabcd123"
 CHANNELS = ("serial", CHARACTERISTIC)
+MODEL_NUMBER = "2a24"
 START, REPLY, COMMAND = 0x51, 0xA5, 0xA3
 MODEL, TIME, VALUE, SPO2 = 0x24, 0x25, 0x26, 0x49
 _SIZE, _USER_AT = 8, 5
@@ -36,7 +37,8 @@ class Codec(Driver):
     """The hearing half of the driver; alone it decodes records, and what was recorded of a visit.
 
     A record's frames are the replies with its time and value; before them, where the value cannot be
-    understood without, the model's reply and the request that names the user.
+    understood without, the model's reply (or what was read as its model number) and the request that names
+    the user.
     """
 
     def __init__(self) -> None:
@@ -47,15 +49,16 @@ class Codec(Driver):
         self._model: Frame | None = None
         self._model_told = False
         self._request: Frame | None = None
+        self._time_of = b""  # the record whose time was asked for
         self._time: Frame | None = None
         self._value: Frame | None = None
 
     def received(self, frame: Frame) -> list[Record]:
         """The records that these bytes complete, in whatever pieces they come."""
         if frame.source[:1] == SENT:
-            names_user = frame.data[1:2] in (b"\x25", b"\x26") and frame.data[_USER_AT:6] > b"\0"
-            self._request = frame if names_user else None
-            return []
+            self._requested(frame)
+        elif frame.source == MODEL_NUMBER and _model_number(frame):
+            self._model, self._model_told = frame, False
         if frame.source not in CHANNELS:
             return []
         self._source = frame.source
@@ -72,6 +75,16 @@ class Codec(Driver):
             error = DecodeError("model-unknown", "nobody told what a %s measures" % self._name())
             records.append(Record([self._model], None, None, error))
         return records
+
+    def _requested(self, request: Frame) -> None:
+        """A value never takes the time of another record."""
+        command, which = request.data[1:2], request.data[2:6]
+        names_user = command in (b"\x25", b"\x26") and request.data[_USER_AT:6] > b"\0"
+        self._request = request if names_user else None
+        if command == b"\x25":
+            self._time_of = which
+        elif command == b"\x26" and which != self._time_of:
+            self._time = None
 
     def _cut(self, cuts: list[Cut], offset_ms: int) -> list[Record]:
         records = []
@@ -100,7 +113,7 @@ class Codec(Driver):
 
     def _number(self) -> int | None:
         """The model as four decimal digits, 0x4277; None when it was not told."""
-        return int.from_bytes(self._model.data[2:4], "little") if self._model else None
+        return _model_number(self._model) if self._model else None
 
     def _name(self) -> str:
         return "TD-%04x" % (self._number() or 0)
@@ -128,6 +141,14 @@ class Codec(Driver):
         if live.reading is None:
             return self._stream.ended()
         return self._stream.valid(Record([reply], live.reading, live.key), reply.offset_ms)
+
+
+def _model_number(model: Frame) -> int | None:
+    """Four decimal digits as 0x4277, from the model's reply or a Model Number String such as TD-4277."""
+    if model.source != MODEL_NUMBER:
+        return int.from_bytes(model.data[2:4], "little")
+    digits = "".join([chr(byte) for byte in model.data if 0x30 <= byte <= 0x39])
+    return int(digits, 16) if len(digits) == 4 else None
 
 
 def _evidence(part: Frame) -> Record:
