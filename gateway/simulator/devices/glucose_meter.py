@@ -30,14 +30,16 @@ _MOST_OFFSET = timedelta(days=20)
 @dataclass
 class GlucoseOptions(RecordStoreOptions):
     """in_mmol: shows mmol/L. clock: which one it offers. contexts: sent "at-once", "late" (after the report
-    has ended) or "never". moves_offsets: when its clock is set, stored records are told with the new offset.
-    renumbers: the newest record is always number 0 (TaiDoc).
+    has ended) or "never". drops_before_context: so many times the link drops between a measurement and its
+    context. moves_offsets: when its clock is set, stored records are told with the new offset. renumbers: the
+    newest record is always number 0 (TaiDoc).
     """
 
     model: str = "GLUCOSE-SIM"
     in_mmol: bool = False
     clock: str = CURRENT_TIME
     contexts: str = "at-once"
+    drops_before_context: int = 0
     moves_offsets: bool = False
     renumbers: bool = False
 
@@ -200,6 +202,16 @@ class GlucoseMeter(RecordStore):
 
     def _at_once(self, part: tuple[str, bytes]) -> bool:
         return part[0] == "2a18" or self.options.contexts == "at-once"
+
+    async def _tell(self, link: HubLink, packet: Packet) -> None:
+        records, parts = packet
+        if len(parts) == 1 or not self.options.drops_before_context:
+            await super()._tell(link, packet)
+            return
+        self.options.drops_before_context -= 1
+        await super()._tell(link, (records, parts[:1]))
+        self.truth.write("dropped", hex=parts[1][1].hex())
+        await link.hang_up()
 
     async def reported(self, link: HubLink) -> None:
         if self.options.contexts != "late":
