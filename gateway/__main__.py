@@ -232,7 +232,7 @@ def _pair(chosen: argparse.Namespace) -> int:
     import asyncio
 
     from gateway.logs import log_nothing
-    from gateway.pair_command import Wish, pair
+    from gateway.pairing.command import Wish, pair
 
     log_nothing()
     wish = Wish(chosen.config, chosen.address or "", chosen.driver or "", chosen.seconds, chosen.json)

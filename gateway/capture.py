@@ -15,8 +15,8 @@ from gateway.daemon import run
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver, Known
 from gateway.logs import log_to_stderr
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PairingAgent
+from gateway.pairing.agent import PairingAgent
+from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
 from gateway.recorder import CaptureFile, Recorder
 from gateway.recording import CaptureError

@@ -21,7 +21,7 @@ from gateway.identities import bluetooth_device, serial_device
 from gateway.logs import log_to_stderr
 from gateway.notify import notify, watchdog_interval_s
 from gateway.outbox import Outbox
-from gateway.pairing import PairingWindow
+from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
 from gateway.sealer import Sealer
 from gateway.serial_port import SerialPort
@@ -198,8 +198,8 @@ class _Daemon:
 
     def _radio_works(self) -> list[Coroutine[None, None, None]]:
         """The radio, on BlueZ beside it our own agent (without one no device can bond), and who may ask."""
-        from gateway.pairing_agent import PairingAgent
-        from gateway.pairing_desk import Desk
+        from gateway.pairing.agent import PairingAgent
+        from gateway.pairing.desk import Desk
 
         window = PairingWindow()
         self._radio = radio = Radio(

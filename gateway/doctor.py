@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.config import Config, ConfigError, load
 from gateway.outbox import Outbox
-from gateway.pairing_steps import Steps
+from gateway.pairing.steps import Steps
 from gateway.radio_doctor import examine_radio
 from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.config import Config
 from gateway.control import ControlError, Row, dial
-from gateway.pairing_steps import Steps, steps_for
+from gateway.pairing.steps import Steps, steps_for
 from gateway.radio import BluezAdapter
 from gateway.radio.facts import BOND_CODES
 from gateway.wire.errors import MeethubError

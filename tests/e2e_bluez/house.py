@@ -13,8 +13,8 @@ from gateway.dialogue import Dialogue
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.hub import Hub
 from gateway.outbox import Outbox
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PairingAgent
+from gateway.pairing.agent import PairingAgent
+from gateway.pairing.window import PairingWindow
 from gateway.radio import BluetoothDevice, Limits, Radio
 from gateway.radio.listening import DeviceFacts
 from gateway.sealer import Sealer

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from gateway.config import BluetoothEntry, load
-from gateway.config_entry import entry_text, write_entry
+from gateway.pairing.entry import entry_text, write_entry
 from tests.gateway.config_fixtures import TEXT, write
 
 NEW = BluetoothEntry("F0:5A:01:00:00:01", "weight-scale", bond=True)

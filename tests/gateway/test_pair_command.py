@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from cloud_bridge.authority import Authority
-from gateway import pair_command
 from gateway.__main__ import OK, UNREACHABLE, USAGE, main
 from gateway.config import BluetoothEntry, load
 from gateway.control import Channel, serve
 from gateway.outbox import Outbox
-from gateway.pair_command import Wish, pair
-from gateway.pairing import PairingWindow
-from gateway.pairing_desk import Desk
+from gateway.pairing import command as pair_command
+from gateway.pairing.command import Wish, pair
+from gateway.pairing.desk import Desk
+from gateway.pairing.window import PairingWindow
 from gateway.simulator.process import Program, free_port, wait_until
 from gateway.wire.catalogue import CODES
 from gateway.wire.errors import MeethubError

@@ -7,10 +7,10 @@ import pytest
 from dbus_fast import DBusError
 from dbus_fast.aio import MessageBus
 
-from gateway import pairing_agent
 from gateway.bluez import address_of
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import SILENT, SPEAKING, AgentError, PairingAgent
+from gateway.pairing import agent as pairing_agent
+from gateway.pairing.agent import SILENT, SPEAKING, AgentError, PairingAgent
+from gateway.pairing.window import PairingWindow
 from tests.gateway.bluez_fixtures import BlueZ, needs_bus, private_bus
 
 DEVICE = "/org/bluez/hci0/dev_F0_5A_01_00_00_01"

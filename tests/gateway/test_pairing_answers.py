@@ -7,7 +7,7 @@ import pytest
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDBusError, BleakError
 
-from gateway.pairing import PairingWindow
+from gateway.pairing.window import PairingWindow
 from gateway.radio.base import Limits, RadioError
 from gateway.radio.line import Backend, BleakLine
 from gateway.simulator.virtual_bleak import VirtualClient, VirtualScanner

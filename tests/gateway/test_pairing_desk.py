@@ -6,12 +6,12 @@ import contextlib
 import pytest
 from dbus_fast import DBusError
 
-from gateway import pairing_desk
 from gateway.control import inside
 from gateway.drivers.blood_pressure import BloodPressure
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PATH, SILENT, SPEAKING, PairingAgent
-from gateway.pairing_desk import Desk
+from gateway.pairing import desk as pairing_desk
+from gateway.pairing.agent import PATH, SILENT, SPEAKING, PairingAgent
+from gateway.pairing.desk import Desk
+from gateway.pairing.window import PairingWindow
 from gateway.radio import BluetoothDevice
 from tests.gateway.bluez_fixtures import BlueZ, needs_bus
 from tests.gateway.radio_fixtures import METER, House, Hub, measured, until
@@ -367,7 +367,7 @@ class TestAsked:
                 await reply
 
     async def test_without_bluez_nobody_can_be_asked(self, tmp_path, bus_address, monkeypatch):
-        monkeypatch.setattr("gateway.pairing_agent.REGISTERED_S", 0.2)
+        monkeypatch.setattr("gateway.pairing.agent.REGISTERED_S", 0.2)
         async with PairingAgent(PairingWindow(), bus_address) as agent, room(tmp_path, agent) as here:
             await stubborn(here.house)
             here.channel.say(PAIR)

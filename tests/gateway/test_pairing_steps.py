@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gateway.drivers import DRIVERS
-from gateway.pairing_steps import _ROWS, AGAIN_EN, FREE_NL, MAY, MUST, NEVER, steps_for
+from gateway.pairing.steps import _ROWS, AGAIN_EN, FREE_NL, MAY, MUST, NEVER, steps_for
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from gateway.__main__ import main
 from gateway.config import load
 from gateway.control import serve
 from gateway.drivers.blood_pressure import BloodPressure
-from gateway.pairing import PairingWindow
-from gateway.pairing_desk import Desk
-from gateway.pairing_steps import FREE_EN, steps_for
+from gateway.pairing.desk import Desk
+from gateway.pairing.steps import FREE_EN, steps_for
+from gateway.pairing.window import PairingWindow
 from gateway.radio import BluetoothDevice, RadioError
 from gateway.radio_doctor import examine_radio
 from tests.gateway.bluez_fixtures import BlueZ, needs_bus

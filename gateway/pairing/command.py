@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.config import BluetoothEntry, Config, load
-from gateway.config_entry import entry_text, write_entry
 from gateway.control import Channel, Row
-from gateway.pairing_reach import desk_of
-from gateway.pairing_steps import steps_for
-from gateway.pairing_words import YES, word
+from gateway.pairing.entry import entry_text, write_entry
+from gateway.pairing.reach import desk_of
+from gateway.pairing.steps import steps_for
+from gateway.pairing.words import YES, word
 from gateway.radio import Backend
 from gateway.wire.catalogue import spoken
 from gateway.wire.errors import MeethubError

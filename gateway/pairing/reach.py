@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from gateway.config import Config, make_data_directory
 from gateway.control import Channel, ControlError, dial, inside
 from gateway.outbox import Outbox, OutboxError
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PairingAgent
-from gateway.pairing_desk import Desk
+from gateway.pairing.agent import PairingAgent
+from gateway.pairing.desk import Desk
+from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, Radio
 from gateway.visit import Visit
 from gateway.wire.items import Frame

@@ -14,9 +14,9 @@ from typing import Any
 from gateway.control import Channel, Row
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver
-from gateway.pairing import PairingWindow
-from gateway.pairing_agent import PairingAgent
-from gateway.pairing_steps import MUST, NEVER, steps_for
+from gateway.pairing.agent import PairingAgent
+from gateway.pairing.steps import MUST, NEVER, steps_for
+from gateway.pairing.window import PairingWindow
 from gateway.radio import BluetoothDevice, Candidate, DeviceFacts, Paired, Radio, RadioError
 from gateway.radio.recognise import plain
 from gateway.wire.errors import MeethubError

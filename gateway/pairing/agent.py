@@ -20,7 +20,7 @@ from dbus_fast.annotations import DBusObjectPath, DBusStr, DBusUInt16, DBusUInt3
 from dbus_fast.service import ServiceInterface, dbus_method
 
 from gateway.bluez import Bluez, BluezError, address_of, owner_of
-from gateway.pairing import PairingWindow
+from gateway.pairing.window import PairingWindow
 from gateway.wire.errors import MeethubError
 
 PATH = "/nl/meethub/agent"
