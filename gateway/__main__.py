@@ -148,9 +148,9 @@ def _decode(chosen: argparse.Namespace) -> int:
 
 
 def _capture(chosen: argparse.Namespace) -> int:
-    from gateway import capture
+    from gateway.capture import making as capture
+    from gateway.capture.recorder import CaptureFile
     from gateway.config import load
-    from gateway.recorder import CaptureFile
 
     alone = chosen.driver is not None
     if alone and ((chosen.port is None) == (chosen.address is None) or not chosen.not_kept):
@@ -169,7 +169,7 @@ def _capture(chosen: argparse.Namespace) -> int:
 
 
 def _replay(chosen: argparse.Namespace) -> int:
-    from gateway.recording import play, tapes_in
+    from gateway.capture.recording import play, tapes_in
 
     same = True
     with chosen.file.open(encoding="utf-8", errors="replace") as lines:

@@ -12,17 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import redaction
 from gateway.__main__ import OK, PROBLEM, USAGE, main
-from gateway.capture import HOLDS, Alone, listen_alone
+from gateway.capture import redaction
+from gateway.capture.making import HOLDS, Alone, listen_alone
+from gateway.capture.recorder import CaptureFile, Recorder
+from gateway.capture.recording import (
+    FROM,
+    MOST_ROWS,
+    SILENT,
+    TO,
+    CaptureError,
+    Row,
+    Tape,
+    lines_of,
+    play,
+    tapes_in,
+)
+from gateway.capture.redaction import redacted
 from gateway.drivers import DRIVERS
 from gateway.drivers.ascensia_contour import AscensiaContour
 from gateway.drivers.lifescan_serial import LifescanSerial
 from gateway.drivers.taidoc import TaiDoc
 from gateway.radio import BluetoothDevice
-from gateway.recorder import CaptureFile, Recorder
-from gateway.recording import FROM, MOST_ROWS, SILENT, TO, CaptureError, Row, Tape, lines_of, play, tapes_in
-from gateway.redaction import redacted
 from gateway.serial_port import SerialPort
 from gateway.simulator.devices.contour_meter import ContourMeter
 from gateway.simulator.devices.lifescan_meters import UltraEasy

@@ -32,7 +32,7 @@ def test_every_code_that_is_explained_is_raised():
         ("checksum-wrong", "gateway/drivers/nonin_serial.py"),
         ("dropped-at-encryption", "gateway/radio/line.py"),
         ("disk-full", "gateway/outbox/schema.py"),
-        ("record-unsealable", "gateway/sealer.py"),
+        ("record-unsealable", "gateway/pending.py"),
         ("state-signature", "gateway/dialogue.py"),
         ("not-stored", "gateway/losses.py"),
         ("certificate-expired", "gateway/doctor.py"),

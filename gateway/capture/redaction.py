@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 
-from gateway.recording import FROM, TO, Row, Tape, play
+from gateway.capture.recording import FROM, TO, Row, Tape, play
 
 _SHORTEST_TEXT, _SHORTEST_BYTES, _HALF = 5, 6, 4
 _TRIES = 400_000

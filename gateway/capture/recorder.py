@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from gateway.recording import FROM, MOST_ROWS, SILENT, TO, CaptureError, Row, Tape, lines_of
-from gateway.redaction import redacted
+from gateway.capture.recording import FROM, MOST_ROWS, SILENT, TO, CaptureError, Row, Tape, lines_of
+from gateway.capture.redaction import redacted
 from gateway.visit import Listener, Visit
 from gateway.wire.items import Frame
 

@@ -10,6 +10,8 @@ import signal
 import time
 from collections.abc import Coroutine
 
+from gateway.capture.recorder import CaptureFile, Recorder
+from gateway.capture.recording import CaptureError
 from gateway.config import Config
 from gateway.daemon import run
 from gateway.drivers import driver_named
@@ -18,8 +20,6 @@ from gateway.logs import log_to_stderr
 from gateway.pairing.agent import PairingAgent
 from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
-from gateway.recorder import CaptureFile, Recorder
-from gateway.recording import CaptureError
 from gateway.serial_port import SerialPort
 from gateway.visit import Visit
 from gateway.wire.items import Frame
