@@ -151,7 +151,7 @@ def _frames(data: dict[str, Any], driver: type[Driver]) -> list[tuple[int, Frame
 
 def _check_inputs(data: dict[str, Any], driver: type[Driver]) -> None:
     hears = {
-        "advertisement": driver.adverts,
+        "advertisement": driver.adverts or bool(driver.broadcasts),
         "received": bool(driver.subscribe),
         "stream": driver.serial is not None,
         "exchange": not driver.adverts,

@@ -76,6 +76,8 @@ class Driver:
         such a frame stands in every record that was decoded with it.
     adverts: True where the device only advertises. Its frames have the source "advert:" and the UUID of
         service data ("advert:181d"), or "maker:" and the company id of manufacturer data ("maker:006b").
+    broadcasts: such sources of a device that the hub connects to: they tell no more than it hears then, from
+        whoever passes by, so that they are understood in recorded visits only.
     clocks: how the device's current time is read and set; the first one that it has counts.
     clock_moves_records: True where setting the clock shifts what is stored; then it is never set.
     keeps_records: True where the device holds its records until they are fetched, so that it can wait.
@@ -109,6 +111,7 @@ class Driver:
     subscribe: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     adverts = False
+    broadcasts: tuple[str, ...] = ()
     clocks: tuple[Clock, ...] = ()
     clock_moves_records = False
     keeps_records = False

@@ -2,6 +2,9 @@
 
 Source: Heart Rate Service 1.0 (0x180D): Heart Rate Measurement 2A37, Body Sensor Location 2A38. The sensor
 tells a value about every second and keeps none, so the stream rule of last_valid.py applies.
+
+What Polar (006b) and XOSS (ff04) sensors advertise, as theengs/decoder@d6fdd205 reads it: 4 bytes, of which
+the last one is the rate.
 """
 
 from gateway.drivers.base import Driver, Record
@@ -26,6 +29,7 @@ _NO_RATE = (0, 0xFFFF)  # what a sensor sends that has found no pulse
 _ENERGY_FULL = 0xFFFF  # the counter stays there until it is set back
 # Intervals come in 1/1024 s = 9765625 x 10^-10 s: ten places tell each of them exactly, nothing is rounded.
 _TICK, _TICK_EXPONENT = 9765625, -10
+_BROADCAST_SIZE = 4
 _LONGEST = 512  # bytes: no characteristic is longer (Bluetooth Core, Vol 3, Part F, 3.2.9)
 
 
@@ -40,6 +44,7 @@ class HeartRate(Driver):
     services = ("180d",)
     subscribe = ("2a37",)
     reads = ("2a38",)
+    broadcasts = ("maker:006b", "maker:ff04")
     cuts = True
 
     def __init__(self) -> None:
@@ -51,10 +56,10 @@ class HeartRate(Driver):
         """The record that is due, if any; an error for a frame without form."""
         if frame.source == _PLACE:
             self._place = frame
-        if frame.source != _MEASUREMENT:
+        if frame.source != _MEASUREMENT and frame.source not in self.broadcasts:
             return []
         try:
-            content = _Content(frame.data)
+            content = _Content(frame.data) if frame.source == _MEASUREMENT else _Broadcast(frame.data)
         except DecodeError as error:
             return self._rule.damaged(Record([frame], None, None, error))
         return self._judged(frame, content)
@@ -76,7 +81,7 @@ class HeartRate(Driver):
         frames = [self._place, frame] if self._place and word else [frame]
         context = [("location", word)] if word else None
         reading = Reading("heart-rate", "spot", content.values, content.notes(), context=context)
-        return Record(frames, reading, RecordKey(_MEASUREMENT, None, None, content.raw_value))
+        return Record(frames, reading, RecordKey(frame.source, None, None, content.raw_value))
 
 
 class _Content:
@@ -104,6 +109,15 @@ class _Content:
         if not between(self.values[0], 10, 350):
             notes.append("implausible")
         return notes
+
+
+class _Broadcast(_Content):
+    """The rate in an advertisement, where no other field is known."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) != _BROADCAST_SIZE:
+            raise DecodeError("frame-garbled", "not the advertisement of a heart rate")
+        super().__init__(bytes(1) + data[-1:])
 
 
 def _energy(total: int) -> Value:

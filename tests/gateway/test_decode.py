@@ -208,6 +208,12 @@ def test_a_wrong_line_is_an_error_line(line, code):
     assert found["error"]["message"]
 
 
+def test_a_broadcast_of_a_sensor_that_the_hub_connects_to():
+    line = {"driver": "heart-rate", "advertisement": {"manufacturer_data": {"006B": "3b164446"}}}
+    answer = decode_line(json.dumps(line))
+    assert [value["value"] for reading in answer["readings"] for value in reading["values"]] == ["70"]
+
+
 def test_one_line_for_each_in_order_and_whether_any_failed():
     out: list[str] = []
     lines = [json.dumps(bp(["2a35", PLAIN])), "nonsense", json.dumps(bp(["2a35", TIMED]))]

@@ -150,3 +150,32 @@ def test_damage_takes_nothing_with_it():
     assert [record.error and record.error.code for record in records] == ["frame-short", "frame-short", None]
     assert rates(records[2:]) == ["61"]
     assert len(visit(*[b""] * 20)) == 8
+
+
+def test_a_rate_in_an_advertisement():
+    for source, data, rate in (
+        ("maker:006b", b"\x3b\x16\x44\x46", "70"),
+        ("maker:006b", b"\x2f\x16\x6b\x68", "104"),
+        ("maker:ff04", b"\x01\x61\x06\x3f", "63"),
+    ):
+        driver = HeartRate()
+        (record,) = driver.received(Frame(source, 0, data)) + driver.finish()
+        assert [(value.name, value.text(), value.unit) for value in record.reading.values] == [
+            ("heart-rate", rate, "/min")
+        ]
+        assert (record.reading.origin, record.reading.notes, record.key.live) == ("spot", [], True)
+        (again,) = decode_record("heart-rate", record.frames)
+        assert again.key.wire() == record.key.wire()
+
+
+def test_other_advertisements_give_no_value():
+    for source, data, codes in (
+        ("maker:006b", b"\x3b\x16\x44", ["frame-garbled"]),
+        ("maker:006b", b"", ["frame-garbled"]),
+        ("maker:006b", b"\x3b\x16\x44\x46\x01", ["frame-garbled"]),
+        ("maker:006b", b"\x3b\x16\x44\0", []),
+        ("maker:004c", b"\x3b\x16\x44\x46", []),
+    ):
+        driver = HeartRate()
+        records = driver.received(Frame(source, 0, data)) + driver.finish()
+        assert [record.error.code for record in records] == codes
