@@ -150,7 +150,9 @@ def only_fills(old: Reading, new: Reading) -> bool:
     kept = all(value.absent is not None or value.wire() in there for value in old.values)
     facts = ((old.user, new.user), (old.record, new.record), (old.device_time, new.device_time))
     same = all(before is None or before == after for before, after in facts)
-    context = set(old.context) <= set(new.context) and set(old.notes) <= set(new.notes)
+    # What a device notes of a measurement that goes on ("questionable") ends with it.
+    notes = not old.final or set(old.notes) <= set(new.notes)
+    context = set(old.context) <= set(new.context) and notes
     return kept and same and context and (old.kind, old.origin) == (new.kind, new.origin)
 
 

@@ -120,6 +120,17 @@ def test_the_record_under_another_number_is_the_same_record(street, hub):
     assert street.open_codes() == []
 
 
+def test_an_oximeter_that_was_still_measuring_has_measured(street, hub):
+    """The same result in the same second, no longer questionable: in a frame that speaks for itself."""
+    time = (2026).to_bytes(2, "little") + bytes([3, 4, 7, 15, 0])
+    ongoing, done = (b"\x03\x61\x00\x48\x00" + time + status for status in (b"\x20\x00", b"\x00\x00"))
+    reading = item(hub, ("2a5e", ongoing), driver="pulse-oximeter")
+    street.take(hub, START, reading)
+    assert (kept(street).final, kept(street).notes) == (False, ["questionable"])
+    street.take(hub, START + HOUR, addition(hub, reading, ("2a5e", done)))
+    assert (kept(street).final, kept(street).notes, street.open_codes()) == (True, [], [])
+
+
 @pytest.mark.parametrize(
     "parts", [(context(9),), (glucose(2), context(2)), (("2a34", b"\x02"),)], ids=["number", "other", "short"]
 )
