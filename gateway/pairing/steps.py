@@ -1,9 +1,10 @@
 """How a person pairs each make of device, also again after a bond was lost: a table of steps in nl and en.
 
 Rows are tried from the top: the driver must be named (or none is), and what the device told (name, maker,
-model) must begin as the row says (or it says nothing). Sources: what the makers' manuals and open projects
-say (A&D, Omron, Beurer, Medisana, Roche, Ascensia, LifeScan, i-SENS, TaiDoc, Nonin, Viatom); where a maker's
-key presses differ by model, the step names the sign in the display instead.
+model) must begin as the row says (or it says nothing). Sources: what open projects saw: of A&D (blessed-
+bluez), Omron (omblepy, hass-omron), Beurer scales (ha-beurer-bf600), Medisana (medisanabp_ble), Roche and
+LifeScan (xDrip, Tidepool), Nonin and Viatom. Which keys to press is said only where they said it; else
+the device's own manual has the word, because models of one maker differ.
 """
 
 from typing import NamedTuple
@@ -46,11 +47,11 @@ _ROWS = (
         ("A&D", "UA-651", "UC-352", "UT-201"),
         MUST,
         (
-            "Houd de startknop ingedrukt (weegschaal: de knop onderop) tot Pr in beeld staat.",
+            "Zet het apparaat in de koppelstand, zoals de handleiding zegt.",
             "Doe daarna één meting: eerst dan stuurt het apparaat iets.",
         ),
         (
-            "Hold the start button (scale: the button underneath) until the display shows Pr.",
+            "Put the device into pairing mode, as its manual says.",
             "Then measure once: only after that the device sends anything.",
         ),
     ),
@@ -92,11 +93,11 @@ _ROWS = (
         ("Beurer", "BEURER", "BM", "Sanitas", "SANITAS", "SBM"),
         MUST,
         (
-            "Zet bluetooth aan in het menu van de bloeddrukmeter en doe één meting.",
+            "Zet bluetooth van de meter aan, zoals de handleiding zegt, en doe één meting.",
             "Toont de meter een code van zes cijfers, typ die dan hier.",
         ),
         (
-            "Switch Bluetooth on in the menu of the monitor and measure once.",
+            "Switch the monitor's Bluetooth on, as its manual says, and measure once.",
             "If the monitor shows a code of six digits, type it here.",
         ),
     ),
@@ -115,13 +116,11 @@ _ROWS = (
         ("Roche", "Accu-Chek", "ACCU-CHEK", "meter+"),
         MUST,
         (
-            "Kies op de meter Instellingen, Draadloos, Koppelen.",
-            "Heeft de meter geen menu, houd dan de knop ingedrukt tot het bluetooth-teken knippert.",
+            "Zet de meter in de koppelstand, zoals de handleiding zegt.",
             "Typ hier de zes cijfers in beeld of achterop de meter.",
         ),
         (
-            "Choose Settings, Wireless, Pair on the meter.",
-            "If it has no menu, hold its button until the Bluetooth sign blinks.",
+            "Put the meter into pairing mode, as its manual says.",
             "Type the six digits that stand in its display or on its back.",
         ),
     ),
@@ -130,12 +129,12 @@ _ROWS = (
         ("Contour", "CONTOUR", "Ascensia", "BAYER", "Bayer"),
         MUST,
         (
-            "Zet de meter uit en houd OK ingedrukt tot het blauwe lampje knippert.",
-            "Vraagt de hub een code, typ dan de laatste zes cijfers van het serienummer.",
+            "Zet de meter in de koppelstand, zoals de handleiding zegt.",
+            "Vraagt de hub een code, typ dan de cijfers in beeld of op de meter.",
         ),
         (
-            "Switch the meter off and hold OK until the blue light blinks.",
-            "If the hub asks for a code, type the last six digits of the serial number.",
+            "Put the meter into pairing mode, as its manual says.",
+            "If the hub asks for a code, type the digits in its display or on its label.",
         ),
     ),
     _Row(
@@ -156,11 +155,11 @@ _ROWS = (
         ("CareSens", "i-SENS", "GlucoMen", "GLUCOMEN"),
         MUST,
         (
-            "Zet de meter aan en houd de knop voor bluetooth ingedrukt tot het teken knippert.",
+            "Zet de meter in de koppelstand, zoals de handleiding zegt.",
             "Typ hier de code in beeld of achterop, als de hub erom vraagt.",
         ),
         (
-            "Switch the meter on and hold its Bluetooth button until the sign blinks.",
+            "Put the meter into pairing mode, as its manual says.",
             "Type the code from its display or back, if the hub asks for one.",
         ),
     ),

@@ -76,7 +76,7 @@ async def test_a_bond_that_is_gone_comes_with_the_steps_of_that_make(tmp_path, c
         row = (await looked(config))["device mine"]
         assert (row.code, row.detail) == (code, "why")
         assert row.steps == steps_for("blood-pressure", "A&D Medical")
-        assert any("Pr" in step for step in row.steps.nl)
+        assert any("Doe daarna één meting" in step for step in row.steps.nl)
 
 
 async def test_what_pairing_does_not_mend_comes_without_steps(tmp_path, config):
