@@ -23,6 +23,7 @@ _AVERAGE = _FAHRENHEIT = 0x80  # hour
 _OBJECT, _ROOM = 4, 5  # what a thermometer measured that was no person
 _SITES = {2: "rectum", 3: "armpit"}
 
+_NO_USER = 255
 _TYPE, _MEAL, _CONTROL = 0x3C, 0xC0, 0xC0  # d3 of a strip
 _MEALS = {0x40: "before-meal", 0x80: "after-meal"}
 _GLUCOSE, _KETONE = 0, 7
@@ -52,7 +53,7 @@ class Content:
     def __init__(self, model: int | None, user: int, time: bytes | None, value: bytes) -> None:
         self._status = time or bytes(4)
         self._value = value
-        self._user = user or None
+        self._user = user if 0 < user < _NO_USER else None
         self._clock = device_time(time) if time else None
         self._notes: list[str] = []
         self._context: list[tuple[str, str]] = []

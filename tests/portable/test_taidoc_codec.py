@@ -67,3 +67,9 @@ def test_a_value_does_not_take_the_time_of_another_record():
     assert [record.reading.device_time for record in heard(lost)] == ["2026-03-03T08:30:00"]
     other_user = [asked(0x25, 0, 1), told(0x25, FIRST), asked(0x26, 0, 2), told(0x26, glucose(98))]
     assert [(record.reading.device_time, record.reading.user) for record in heard(other_user)] == [(None, 2)]
+
+
+def test_user_255_is_nobody():
+    cuff = [told(0x24, b"\x28\x31\0\0"), asked(0x25, 0, 255), told(0x25, FIRST), asked(0x26, 0, 255)]
+    (record,) = heard([*cuff, told(0x26, bytes([120, 0, 80, 70]))])
+    assert (record.reading.user, record.key.space) == (None, "record")
