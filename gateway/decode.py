@@ -22,6 +22,7 @@ _INPUTS = ("received", "stream", "advertisement", "exchange")
 # What a line may tell of the device, by the characteristic in which devices tell it.
 _ABOUT = {"2a29": "manufacturer", "2a24": "model", "2a25": "serial", "2a26": "firmware"}
 _SIG_UUID = re.compile(r"0000([0-9a-f]{4})-0000-1000-8000-00805f9b34fb")
+_PLACE = re.compile(r"(?![0-9a-f]{4}$)(?:[0-9]|[a-z]+)")
 _NO_CAPTURE = Capture(bytes(8), 0, Moment(bytes(8), 0, None, "none"))
 
 
@@ -176,15 +177,26 @@ def _pairs(item: object, name: str) -> list[tuple[int, Frame]]:
 
 
 def _exchange(item: object, driver: type[Driver]) -> list[tuple[int, Frame]]:
-    """A dialogue in order; what the hub sent is marked. A driver of cables knows one channel only."""
+    """A dialogue in order; what the hub sent is marked."""
     frames = []
     for index, (side, source, octets) in enumerate(_rows(item, 3, "exchange")):
         if side not in {"sent", "received"}:
             raise DecodeError("line-invalid", "exchange: sent or received is needed")
-        channel = _source(source, "exchange") if driver.subscribe else "serial"
+        channel = _channel(_source(source, "exchange"), driver)
         mark = SENT if side == "sent" else ""
         frames.append((index, Frame(mark + channel, 0, _octets(octets, "exchange"))))
     return frames
+
+
+def _channel(name: str, driver: type[Driver]) -> str:
+    """A driver of cables knows one channel only; over the air a digit is a place among those it hears.
+
+    A plain word ("notify", "rx") is the first of them.
+    """
+    if not driver.subscribe or (driver.serial is not None and name == "serial"):
+        return "serial"
+    place = int(name) if name.isdecimal() else 0
+    return driver.subscribe[place] if _PLACE.fullmatch(name) and place < len(driver.subscribe) else name
 
 
 def _rows(item: object, size: int, name: str) -> list[list[Any]]:
@@ -194,11 +206,14 @@ def _rows(item: object, size: int, name: str) -> list[list[Any]]:
 
 
 def _source(item: object, name: str) -> str:
-    """A characteristic in the form that drivers use: four digits for a SIG one, else the full UUID."""
+    """A characteristic in the form that drivers use: four digits for a SIG one, else the full UUID.
+
+    What a driver cut from a memory is named with a colon ("eeprom:HEM-7322T:1") and stays as it is.
+    """
     if not isinstance(item, str):
         raise DecodeError("line-invalid", f"{name}: a characteristic is text")
     short = _SIG_UUID.fullmatch(item.lower())
-    return short.group(1) if short else item.lower()
+    return short.group(1) if short else item if ":" in item else item.lower()
 
 
 def _octets(item: object, name: str) -> bytes:

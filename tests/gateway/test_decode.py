@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.decode import decode_line, decode_lines, driver_names
 from gateway.drivers import driver_named
+from gateway.drivers.omron_frames import NOTIFY
 from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 
 ROOT = Path(__file__).parents[2]
@@ -212,6 +213,31 @@ def test_a_broadcast_of_a_sensor_that_the_hub_connects_to():
     line = {"driver": "heart-rate", "advertisement": {"manufacturer_data": {"006B": "3b164446"}}}
     answer = decode_line(json.dumps(line))
     assert [value["value"] for reading in answer["readings"] for value in reading["values"]] == ["70"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "name", "channel"),
+    [
+        ("omron-blood-pressure", "0", NOTIFY[0]),
+        ("omron-blood-pressure", "3", NOTIFY[3]),
+        ("omron-blood-pressure", "9", "9"),
+        ("omron-blood-pressure", NOTIFY[1].upper(), NOTIFY[1]),
+        ("omron-blood-pressure", "eeprom:HEM-7322T:1", "eeprom:HEM-7322T:1"),
+        ("onetouch-verio", "notify", "af9df7a3-e595-11e3-96b4-0002a5d5c51b"),
+        ("taidoc", "serial", "serial"),
+        ("taidoc", "BLE", "00001524-1212-efde-1523-785feabcd123"),
+        ("pulse-oximeter", "2A5F", "2a5f"),
+        ("pulse-oximeter", "face", "face"),
+        ("nonin-serial", "rx", "serial"),
+    ],
+)
+def test_how_an_exchange_may_name_a_channel(monkeypatch, driver, name, channel):
+    heard = []
+    kind = driver_named(driver)
+    assert kind is not None
+    monkeypatch.setattr(kind, "received", lambda _, frame: heard.append(frame.source) or [])
+    answer({"driver": driver, "exchange": [["received", name, "00"], ["sent", name, "00"]]})
+    assert heard == [channel, ">" + channel]
 
 
 def test_one_line_for_each_in_order_and_whether_any_failed():
