@@ -47,6 +47,23 @@ def take_again(connection: Connection, seen: Seen, measurement: int) -> None:
         _fill(connection, seen.taken, row, seen.reading)
 
 
+def said_same(connection: Connection, measurement: int) -> None:
+    """A person said that this one is the same as the one before it: it may be whole where that was not."""
+    row = connection.execute(select(measurements).where(measurements.c.id == measurement)).one()
+    chosen = select(measurements).where(
+        measurements.c.household == row.household,
+        measurements.c.record_key == row.record_key,
+        measurements.c.status != deciding.REPEAT,
+        measurements.c.id != measurement,
+    )
+    before = connection.execute(chosen.order_by(measurements.c.id.desc()).limit(1)).first()
+    taken = captures.read_again(connection, row.first_disclosure)
+    if before is None or taken is None or before.reading is None:
+        return
+    if _reading(row).final and not _reading(before).final:
+        _fill(connection, taken, before, _reading(row))
+
+
 def _fill(connection: Connection, taken: TakenItem, row: Row[Any], reading: Reading) -> None:
     """Delivered as it is now, where nobody has it yet."""
     old = _reading(row)

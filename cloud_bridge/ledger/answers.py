@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from cloud_bridge import placing
-from cloud_bridge.ledger import bindings, deciding, holds
+from cloud_bridge.ledger import additions, bindings, deciding, holds
 from cloud_bridge.measured import Interval
 from cloud_bridge.schema import holds as held
 from cloud_bridge.schema import measurements
@@ -60,6 +60,7 @@ def _repeat(connection: Connection, row: Row[Any], said: Answer, now_ms: int) ->
     holds.release(connection, row.measurement, now_ms, said.by)
     if said.word == SAME:
         deciding.settle(connection, row.measurement, deciding.REPEAT, now_ms)
+        additions.said_same(connection, row.measurement)
 
 
 def _whose(connection: Connection, row: Row[Any], said: Answer, now_ms: int) -> None:

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import update
 
-from cloud_bridge import journey
+from cloud_bridge import journey, people_desk
 from cloud_bridge.ledger import deliveries as sending
 from cloud_bridge.ledger.deliveries import CLAIMED, DELIVERED
-from cloud_bridge.schema import deliveries, measurements
+from cloud_bridge.schema import deliveries, disclosures, measurements
 from cloud_bridge.schema import journey as steps
 from gateway.drivers import decode_record
 from gateway.wire.cbor import decode
@@ -39,6 +39,12 @@ def _with_a_meter(street):
 
 def frames_of(*parts):
     return [Frame(source, 100 * place, data) for place, (source, data) in enumerate(parts)]
+
+
+def named_muscle():
+    """The second packet of a scale that names its user there, slot 2."""
+    source, data = muscle()
+    return source, bytes([data[0] | 4]) + data[1:11] + b"\x02" + data[11:]
 
 
 def item(hub, *parts, driver="glucose-meter", at_ms=START):
@@ -99,11 +105,9 @@ def test_it_counts_once(street, hub):
 
 def test_it_tells_whose_it_is(street, hub):
     """The second packet of a scale names the user's slot."""
-    source, data = muscle()
-    named = (source, bytes([data[0] | 4]) + data[1:11] + b"\x02" + data[11:])
     reading = item(hub, fat(), driver="weight-scale")
     street.take(hub, START, reading)
-    street.take(hub, START + HOUR, addition(hub, reading, fat(), named))
+    street.take(hub, START + HOUR, addition(hub, reading, fat(), named_muscle()))
     (row,) = street.rows(measurements)
     assert row.user_slot == kept(street).user == 2
     assert [value.name for value in kept(street).values] == ["body-fat", "muscle-percentage"]
@@ -215,6 +219,44 @@ def test_a_whole_reading_seen_again_with_another_meal_changes_nothing(street, hu
     street.take(hub, START, item(hub, glucose(), context(meal=BEFORE_MEAL)))
     street.take(hub, START + HOUR, item(hub, glucose(), context(meal=AFTER_MEAL), at_ms=START + HOUR))
     assert (street.relations(), street.open_codes()) == (["first", "again"], [])
+
+
+@pytest.mark.parametrize("word", ["same", "new"])
+def test_a_possible_repeat_that_a_person_calls_the_same_completes_it(street, hub, word):
+    """Under another slot it is a question; it is told whole."""
+    street.take(hub, START, item(hub, fat(), driver="weight-scale"))
+    again = item(hub, fat(), named_muscle(), driver="weight-scale", at_ms=START + HOUR)
+    street.take(hub, START + HOUR, again)
+    assert street.open_codes() == ["other-slot"]
+    with street.within() as connection:
+        people_desk.answer(connection, street.question(), word, START + DAY, by="citizen")
+    readings = [reading_from_wire(decode(bytes(row.reading))) for row in street.rows(measurements)]
+    assert [one.final for one in readings] == [word == "same", True]
+    assert street.statuses() == ["due", "repeat" if word == "same" else "due"]
+    assert street.open_codes() == []
+
+
+def test_the_same_as_one_that_was_whole_changes_nothing(street, hub):
+    other = street.hub("hub-2")
+    street.take(hub, START, item(hub, fat(), muscle(), driver="weight-scale"))
+    street.take(
+        other, START + HOUR, item(other, fat(), named_muscle(), driver="weight-scale", at_ms=START + HOUR)
+    )
+    with street.within() as connection:
+        people_desk.answer(connection, street.question(), "same", START + DAY, by="citizen")
+    assert (street.statuses(), street.open_codes()) == (["due", "repeat"], [])
+    assert street.rows(measurements)[0].user_slot is None
+
+
+def test_nothing_is_added_to_what_was_erased(street, hub):
+    reading = item(hub, glucose())
+    street.take(hub, START, reading)
+    with street.within() as connection:
+        connection.execute(update(disclosures).values(data=None))
+        connection.execute(update(measurements).values(reading=None))
+    street.take(hub, START + HOUR, addition(hub, reading, glucose(), context()))
+    street.take(hub, START + 2 * HOUR, item(hub, glucose(), context(), at_ms=START + 2 * HOUR))
+    assert (street.rows(measurements)[0].reading, street.open_codes()) == (None, [])
 
 
 def test_a_fork_holds_it(street, hub):
