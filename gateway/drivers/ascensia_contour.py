@@ -5,7 +5,7 @@ EOT; the meter shows its header and asks with ENQ, and after each ACK sends one 
 clock is never set. A hidraw device is no serial port: reports are understood, but nothing opens one.
 """
 
-from gateway.drivers.astm import CLOSED, FRAME, OPENED, REFUSED
+from gateway.drivers.astm import CLOSED, DAMAGED, FRAME, OPENED, REFUSED
 from gateway.drivers.base import Known, Record
 from gateway.drivers.contour_codec import NAME_SIZE, SERIAL, Codec
 
@@ -33,6 +33,7 @@ class AscensiaContour(Codec):
         super().__init__()
         self._opened = self._given_up = self._spoke = False
         self._tries = 0
+        self._said_last = b""
 
     def start(self, known: Known) -> None:
         mark = known.mark or b""
@@ -42,6 +43,7 @@ class AscensiaContour(Codec):
     def answer(self, byte: bytes) -> None:
         if not self._given_up:
             self._spoke = True
+            self._said_last = byte
             self.patience_s = _NEXT_S if self._opened else _OPENING_S
             self.send(SERIAL, byte)
 
@@ -56,12 +58,15 @@ class AscensiaContour(Codec):
             self._refused()
         elif what == FRAME:
             self._tries = 0
+        elif what == DAMAGED and self._opened:
+            self._tried()
 
     def silent(self) -> list[Record]:
         """A half frame, or an answer that was lost: once more. A meter that does not begin is asked again."""
         self._spoke = False
         records = super().silent()
-        self._tries += 1
+        refused = not self._opened and self._said_last == _NOTHING
+        self._tries += not refused
         if self._tries > _TRIES:
             self._stop()
         elif not self._spoke:
@@ -69,12 +74,18 @@ class AscensiaContour(Codec):
         return records
 
     def _refused(self) -> None:
-        """A meter in another mode: another character, and once more."""
+        """A meter in another mode: another character, and once more.
+
+        One at a time: it may begin at either, and what comes while it begins would break that off.
+        """
+        self._tried()
+        self.answer(_NOTHING if self._said_last == _EOT else _EOT)
+
+    def _tried(self) -> None:
+        """In vain; a meter that lost count sends the same frame for ever, and the next visit begins anew."""
         self._tries += 1
         if self._tries > _TRIES:
             self._stop()
-        self.answer(_NOTHING)
-        self.answer(_EOT)
 
     def _stop(self) -> None:
         self._given_up, self.patience_s = True, None

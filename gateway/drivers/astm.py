@@ -46,7 +46,8 @@ class Receiver:
 
     The first frame of a transfer has number 1 and the numbers go round from 7 to 0. A frame with the
     number of the one before is that one again; any other number means that one is missing, and gets NAK.
-    What comes before the first ENQ is taken as it is and not answered: nobody asked whether we listen.
+    What comes before the first ENQ is taken as it is and not answered: nobody asked whether we listen. The
+    numbers may go on from there, or begin at 1.
     """
 
     def __init__(self) -> None:
@@ -72,9 +73,11 @@ class Receiver:
             return Heard(OPENED, cut, _byte(ACK))
         if first in _PLAIN:
             return Heard(_PLAIN[first], cut)
+        number = cut.data[1] - 0x30
         if not self._begun:
+            self._next = (number + 1) % _FRAME_NUMBERS
             return Heard(FRAME, cut)
-        return self._numbered(cut, cut.data[1] - 0x30)
+        return self._numbered(cut, number)
 
     def _numbered(self, cut: Cut, number: int) -> Heard:
         # what looked like ENQ may have been noise, after which the numbers go on

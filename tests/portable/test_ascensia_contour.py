@@ -337,6 +337,32 @@ def test_a_meter_that_refuses_first():
     assert (found, driver.patience_s) == ([], None)
 
 
+def test_a_meter_that_begins_at_the_other_character_is_not_broken_off():
+    driver = AscensiaContour()
+    driver.start(Known())
+    driver.take_sends()
+    driver.received(Frame("serial", 0, NAK))
+    assert [part.data for part in driver.take_sends()] == [b"\x00"]
+    driver.received(Frame("serial", 0, NAK))
+    assert [part.data for part in driver.take_sends()] == [EOT]
+    driver.received(Frame("serial", 0, NAK))
+    assert [part.data for part in driver.take_sends()] == [b"\x00"]
+    driver.received(Frame("serial", 0, frame(1, header()) + ENQ))
+    assert [part.data for part in driver.take_sends()] == [ACK]
+
+
+def test_a_meter_that_lost_count_is_left():
+    driver = AscensiaContour()
+    driver.start(Known())
+    driver.received(Frame("serial", 0, ENQ + frame(1, header())))
+    driver.take_sends()
+    for _ in range(5):
+        driver.received(Frame("serial", 0, frame(4, result(1))))
+        assert [part.data for part in driver.take_sends()] == [NAK]
+    driver.received(Frame("serial", 0, frame(4, result(1))))
+    assert (driver.take_sends(), driver.patience_s, driver.mark) == ([], None, None)
+
+
 def test_a_meter_that_begins_by_itself():
     driver = AscensiaContour()
     assert driver.received(Frame("serial", 0, ENQ)) == []

@@ -147,3 +147,9 @@ def test_any_pieces_give_the_same():
 def test_before_the_first_enquiry_frames_are_taken_and_nothing_is_answered():
     assert answers(frame(5, b"five"), frame(2, b"two")) == [(FRAME, b""), (FRAME, b"")]
     assert answers(frame(1, b"one")[:-4] + b"\r\n") == [(DAMAGED, b"")]
+
+
+def test_numbers_go_on_from_a_frame_before_the_first_enquiry_or_begin_at_1():
+    one, two = frame(1, b"H|one"), frame(2, b"P|1")
+    assert answers(one, ENQ, two) == [(FRAME, b""), (OPENED, ACK), (FRAME, ACK)]
+    assert answers(one, ENQ, one, two) == [(FRAME, b""), (OPENED, ACK), (FRAME, ACK), (FRAME, ACK)]
