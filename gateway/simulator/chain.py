@@ -17,7 +17,7 @@ from typing import Any
 
 from gateway.drivers import driver_named
 from gateway.simulator.catalogue import SERIAL, USUAL, entries
-from gateway.simulator.chain_files import Facts, only_one
+from gateway.simulator.chain_files import Facts, gateway_config, only_one
 from gateway.simulator.fhir_server import FhirServer
 from gateway.simulator.process import (
     READY_WITHIN_S,
@@ -209,28 +209,10 @@ class Chain:
         self.say("keys", f"{HUB} made its own keys and got a certificate for 90 days")
 
     def _write_gateway_config(self) -> None:
-        text = f"""\
-# Written by the demo chain at each start.
-[hub]
-id = "{HUB}"
-data = "{self.gateway_data}"
-
-[bridge]
-host = "127.0.0.1"
-port = {self.facts["mqtt"]}
-ca = "{self.gateway_data}/ca.pem"
-certificate = "{self.gateway_data}/hub.pem"
-state_key = "{self.facts["state_key"]}"
-first_delay_s = 2
-longest_delay_s = 10
-
-[bluetooth]
-adapter = "hci0"
-"""
         street = json.loads((self.street_data / "ready.json").read_text())
-        for device in street["devices"]:
-            place, key = ("bluetooth", "address") if device["by"] == "bluetooth" else ("serial", "port")
-            text += f'\n[[{place}.device]]\n{key} = "{device[key]}"\ndriver = "{device["driver"]}"\n'
+        text = gateway_config(
+            HUB, self.gateway_data, self.facts["mqtt"], self.facts["state_key"], street["devices"]
+        )
         self.gateway_config.write_text(text)
 
     def _bind(self, devices: list[dict[str, str]]) -> None:

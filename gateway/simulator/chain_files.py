@@ -1,4 +1,4 @@
-"""What a chain keeps between two starts, and that only one chain uses a directory at a time."""
+"""The files of a chain: what it keeps between two starts, its gateway's configuration, and its lock."""
 
 import contextlib
 import fcntl
@@ -51,3 +51,29 @@ def only_one(directory: Path) -> Iterator[None]:
         except OSError:
             raise ChainError(f"A chain runs in {directory} already.") from None
         yield
+
+
+def gateway_config(hub: str, data: Path, port: str, state_key: str, devices: list[dict[str, str]]) -> str:
+    """The gateway's configuration (TOML). devices: as the street's ready.json names them."""
+    text = f"""\
+# Written by the demo chain at each start.
+[hub]
+id = "{hub}"
+data = "{data}"
+
+[bridge]
+host = "127.0.0.1"
+port = {port}
+ca = "{data}/ca.pem"
+certificate = "{data}/hub.pem"
+state_key = "{state_key}"
+first_delay_s = 2
+longest_delay_s = 10
+
+[bluetooth]
+adapter = "hci0"
+"""
+    for device in devices:
+        place, key = ("bluetooth", "address") if device["by"] == "bluetooth" else ("serial", "port")
+        text += f'\n[[{place}.device]]\n{key} = "{device[key]}"\ndriver = "{device["driver"]}"\n'
+    return text

@@ -21,7 +21,9 @@ def test_names_and_short_names():
     assert names_in("cuff,oximeter") == names_in("nonin-serial, blood-pressure") == USUAL
     assert names_in("all") == tuple(BY_DRIVER)
     assert not_compared(entries(USUAL)) == []
-    with pytest.raises(ArgumentTypeError, match=r"unknown device 'toaster'; known: all, blood-pressure \(cuff\)"):
+    with pytest.raises(
+        ArgumentTypeError, match=r"unknown device 'toaster'; known: all, blood-pressure \(cuff\)"
+    ):
         names_in("cuff,toaster")
     with pytest.raises(ArgumentTypeError, match="unknown device ''"):
         names_in("")
