@@ -18,9 +18,10 @@ def told(command, data):
     return Frame(CHANNEL, 0, frame(command, data))
 
 
-def heard(frames):
+def heard(frames, first=None):
+    """What the driver makes of frames; `first` is heard before them."""
     driver, records = TaiDoc(), []
-    for part in frames:
+    for part in ([first] if first else []) + frames:
         records += driver.received(part)
     return records + driver.finish()
 
@@ -28,18 +29,18 @@ def heard(frames):
 def test_the_model_that_was_read_tells_what_is_measured():
     cuff = [told(0x25, FIRST), told(0x26, bytes([120, 0, 80, 70]))]
     for text in (b"TD-3128", b"3128", b"TD3128B\0"):
-        (record,) = heard([Frame("2a24", 0, text), *cuff])
+        (record,) = heard(cuff, Frame("2a24", 0, text))
         assert record.reading.kind == "blood-pressure"
         assert [part.source for part in record.frames] == ["2a24", CHANNEL, CHANNEL]
         (again,) = decode_record("taidoc", record.frames)
         assert (again.reading.wire(), again.key.wire()) == (record.reading.wire(), record.key.wire())
-        (by_reply,) = heard([told(0x24, b"\x28\x31\0\0"), *cuff])
+        (by_reply,) = heard(cuff, told(0x24, b"\x28\x31\0\0"))
         assert by_reply.key.wire() == record.key.wire()
 
 
 def test_what_the_meter_says_itself_counts_more():
-    strip = [told(0x25, FIRST), told(0x26, glucose(104))]
-    (record,) = heard([Frame("2a24", 0, b"TD-3128"), told(0x24, b"\x77\x42\0\0"), *strip])
+    strip = [told(0x24, b"\x77\x42\0\0"), told(0x25, FIRST), told(0x26, glucose(104))]
+    (record,) = heard(strip, Frame("2a24", 0, b"TD-3128"))
     assert record.reading.kind == "glucose"
 
 
@@ -71,5 +72,6 @@ def test_a_value_does_not_take_the_time_of_another_record():
 
 def test_user_255_is_nobody():
     cuff = [told(0x24, b"\x28\x31\0\0"), asked(0x25, 0, 255), told(0x25, FIRST), asked(0x26, 0, 255)]
-    (record,) = heard([*cuff, told(0x26, bytes([120, 0, 80, 70]))])
+    cuff.append(told(0x26, bytes([120, 0, 80, 70])))
+    (record,) = heard(cuff)
     assert (record.reading.user, record.key.space) == (None, "record")
