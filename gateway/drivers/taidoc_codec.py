@@ -52,6 +52,7 @@ class Codec(Driver):
         self._time_of = b""  # the record whose time was asked for
         self._time: Frame | None = None
         self._value: Frame | None = None
+        self._joined = b""  # the value that was joined with its time last
 
     def received(self, frame: Frame) -> list[Record]:
         """The records that these bytes complete, in whatever pieces they come."""
@@ -85,6 +86,7 @@ class Codec(Driver):
             self._time_of = which
         elif command == b"\x26" and which != self._time_of:
             self._time = None
+            self._joined = b""
 
     def _cut(self, cuts: list[Cut], offset_ms: int) -> list[Record]:
         records = []
@@ -104,7 +106,7 @@ class Codec(Driver):
             self._model, self._model_told = reply, False
         elif command == TIME:
             self._time = reply
-        elif command == VALUE:
+        elif command == VALUE and (self._time or reply.data != self._joined):  # else it came twice
             self._value = reply
             return self._record()
         elif command == SPO2:
@@ -123,6 +125,7 @@ class Codec(Driver):
         time, value = self._time, self._value
         self._time = self._value = None
         assert value is not None
+        self._joined = value.data if time else b""
         frames = [frame for frame in (self._request, time, value) if frame]
         if self._model and family(self._number()) != STRIP:
             frames.insert(0, self._model)

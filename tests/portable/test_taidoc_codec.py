@@ -70,6 +70,16 @@ def test_a_value_does_not_take_the_time_of_another_record():
     assert [(record.reading.device_time, record.reading.user) for record in heard(other_user)] == [(None, 2)]
 
 
+def test_a_value_that_is_told_twice_is_one_record():
+    record = [told(0x25, FIRST), told(0x26, glucose(104))]
+    times = [one.reading.device_time for one in heard(record + record[1:] + [told(0x25, SECOND), record[1]])]
+    assert times == ["2026-03-04T07:15:00", "2026-03-03T08:30:00"]
+    times = [one.reading.device_time for one in heard([record[0], record[1], told(0x26, glucose(98))])]
+    assert times == ["2026-03-04T07:15:00", None]
+    next_one = [asked(0x25), record[0], asked(0x26), record[1], asked(0x26, 1), record[1]]
+    assert [one.reading.device_time for one in heard(next_one)] == ["2026-03-04T07:15:00", None]
+
+
 def test_user_255_is_nobody():
     cuff = [told(0x24, b"\x28\x31\0\0"), asked(0x25, 0, 255), told(0x25, FIRST), asked(0x26, 0, 255)]
     cuff.append(told(0x26, bytes([120, 0, 80, 70])))
