@@ -3,7 +3,8 @@
 Sources: CMS50Dplus (atbrask) for the older generation; for the newer one the dialogue with a CMS50D+ of
 firmware 4.6 (bmartin427/CMS50, after the maker's description 7.0) and with a CMS50EW (tobac/cms50ew).
 - older: live 5 bytes, bit 7 in the first one only; stored 3 bytes: F0 or F1, 80 and more, SpO2; before
-  these F2 80 00 three times and their number of bytes less one in three groups of 7 bits.
+  these F2 80 00 three times and their number of bytes less one in three groups of 7 bits, of which the
+  first two have bit 7 set or not.
 - newer: a kind below 80, then bytes with bit 7 set: the lost high bits of what follows, and the data.
 """
 
@@ -55,7 +56,7 @@ class Packets(Cutter):
         if data[0] & 0xFE == 0xF0:
             return _like(data, 2, _OLD_STORED, 0)
         if _PREAMBLE.startswith(data[: len(_PREAMBLE)]):
-            return _like(data, 11, _OLD_HEAD, 0) if _like(data, 9, 11, 0x80) > 0 else -1
+            return _like(data, 11, _OLD_HEAD, 0)
         return -1
 
 

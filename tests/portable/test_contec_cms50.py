@@ -280,6 +280,12 @@ def test_single_stored_seconds():
     assert values(visit(bytes.fromhex("f28000f28000f28000808005f0c862f0c961"))) == [("97", "73")]
 
 
+def test_a_head_with_plain_length_bytes_is_no_live_value():
+    told = old_stored([(96, 170)] * 200)
+    plain = told[:9] + bytes([byte & 0x7F for byte in told[9:12]]) + told[12:]
+    assert values(visit(plain)) == values(visit(told)) == [("96", "170")] * 4
+
+
 def test_sessions_of_the_newer_generation_have_times():
     pairs = night(130)
     for told, size in (
