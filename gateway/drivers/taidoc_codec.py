@@ -83,7 +83,7 @@ class Codec(Driver):
         names_user = command in (b"\x25", b"\x26") and request.data[_USER_AT:6] > b"\0"
         self._request = request if names_user else None
         if command == b"\x25":
-            self._time_of = which
+            self._time_of, self._time = which, None
         elif command == b"\x26" and which != self._time_of:
             self._time = None
             self._joined = b""

@@ -66,6 +66,8 @@ def test_a_value_does_not_take_the_time_of_another_record():
     lost = [asked(0x25, 0), told(0x25, FIRST), asked(0x26, 0), asked(0x25, 1), told(0x25, SECOND)]
     lost += [asked(0x26, 1), told(0x26, glucose(98))]
     assert [record.reading.device_time for record in heard(lost)] == ["2026-03-03T08:30:00"]
+    both_lost = [asked(0x25, 0), told(0x25, FIRST), asked(0x25, 1), asked(0x26, 1), told(0x26, glucose(98))]
+    assert [record.reading.device_time for record in heard(both_lost)] == [None]
     other_user = [asked(0x25, 0, 1), told(0x25, FIRST), asked(0x26, 0, 2), told(0x26, glucose(98))]
     assert [(record.reading.device_time, record.reading.user) for record in heard(other_user)] == [(None, 2)]
 
