@@ -25,7 +25,7 @@ from gateway.wire.envelope import (
     external_aad,
 )
 from gateway.wire.items import MAX_PART, Item, Lost, Part, Statement
-from gateway.wire.measurement import Moment, measurement_key, short
+from gateway.wire.measurement import Capture, Device, Moment, measurement_key, short
 
 # What an envelope costs beside its disclosures: header, payload, signature.
 PER_ENVELOPE = 256
@@ -75,6 +75,15 @@ class Sealer:
         undecoded, added = record.reading is None, stage == ADDED
         log.info("record", key=short(key) if key else None, undecoded=undecoded, added=added)
         return key
+
+    def has(self, device: Device, record: Record) -> bool:
+        """Whether a record of a device's memory says nothing that was not sealed, or waits, already."""
+        if record.key is None or record.key.live:
+            return False
+        nowhere = Capture(
+            self.signer.kid, 0, self._now()
+        )  # of no account where the record has a key of its own
+        return self._stage(measurement_key(device.identity, record.key, nowhere), record) is None
 
     def seal(self, online: bool) -> int:  # noqa: FBT001 (the contract's word)
         """Seal what is ready; how many envelopes that gave. What an error leaves waits for the next call."""

@@ -170,12 +170,14 @@ class Visits:
             raise
 
     def _store_cut(self, visit: Visit, records: list[Record], moment: Moment) -> None:
-        """Records that the driver cut: stored, then sealed.
+        """Records that the driver cut: stored, then sealed, but for those that were sealed before.
 
         Each is tried; OutboxError afterwards when one could not be stored.
         """
         failed = None
         for record in records:
+            if self._sealer.has(visit.device, record):
+                continue  # a meter that is read whole at each visit costs no writing
             try:
                 self._add([self._capture(visit, record.frames, moment)], record)
             except OutboxError as error:

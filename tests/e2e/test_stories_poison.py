@@ -7,6 +7,7 @@ import pytest
 from cloud_bridge.ledger import again, measurements, quarantine
 from cloud_bridge.ledger.quarantine import MAX_CRASHES
 from cloud_bridge.schema import gaps
+from gateway.outbox import WHOLE
 from gateway.sealer import Pending
 from gateway.wire import cose
 from gateway.wire.cbor import encode
@@ -53,7 +54,7 @@ def test_an_item_that_cannot_be_read(village, anna, cuff, poison):
     hub.offline()
     cuff.measure_some(2)
     cuff.visit(hub)
-    hub.hub.sealer._pending.insert(1, Pending(set(), b"", poison))
+    hub.hub.sealer._pending.insert(1, Pending(set(), b"", WHOLE, poison))
     hub.seal_now()
     hub.connect()
     village.settle()

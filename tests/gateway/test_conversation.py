@@ -138,6 +138,19 @@ def test_a_bridge_that_lost_readings_makes_the_hub_read_all_memories_again(tmp_p
     house.outbox.close()
 
 
+def test_what_was_sealed_before_costs_no_writing(house, monkeypatch):
+    for _ in range(2):
+        visit, _ = begin(house)
+        say(house, visit, b"value 70", b"value 71")
+        house.hub.visits.closed(visit)
+        monkeypatch.setattr(house.outbox, "capture", None)
+    monkeypatch.undo()
+    visit, _ = begin(house)
+    say(house, visit, b"value 70", b"value 72")
+    house.hub.visits.closed(visit)
+    assert [item.reading.values[0].digits for item in readings(house)] == [70, 71, 72]
+
+
 def test_a_silent_device_is_asked_again(house):
     visit, _ = begin(house)
     assert [frame.data for frame in house.hub.visits.silent(visit)] == [b"?"]
