@@ -6,6 +6,7 @@ with its sequence number; it comes after it, late or never. A quirk of a maker i
 
 from gateway.drivers.base import Known, Record
 from gateway.drivers.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK
+from gateway.drivers.glucose_joins import Waiting, number_of
 from gateway.drivers.glucose_records import Context, Measurement, as_ketone
 from gateway.drivers.record_access import RACP, RecordReader
 from gateway.wire.errors import DecodeError
@@ -19,7 +20,6 @@ _QUIRKS = (
     (b"TaiDoc", "renumbers"),  # Diamond Mini: the newest record is always number 0
     (b"i-SENS", "ketone"),  # CareSens Dual: only the context tells ketone from glucose
 )
-_MOST_WAITING = 8  # a meter that announces contexts and never sends them must not fill the memory
 _JOIN_S = 5  # for contexts that are still to come when the transfer is over
 
 
@@ -37,8 +37,7 @@ class GlucoseMeter(RecordReader):
         super().__init__()
         self._maker: list[Frame] = []  # of a maker with a quirk: it decides, so it stands in each record
         self._quirk = ""
-        self._waiting: list[Measurement] = []
-        self._alone: list[Context] = []
+        self._waiting, self._alone = Waiting(), Waiting()  # measurements, contexts
         self._joined = b""  # the last context that found its measurement
         self._unsure = False
 
@@ -69,9 +68,8 @@ class GlucoseMeter(RecordReader):
 
     def finish(self) -> list[Record]:
         """Measurements without their context, and contexts without a measurement."""
-        records = [record for found in self._waiting for record in self._record(found, None)]
-        records += [_lost(context) for context in self._alone]
-        self._waiting, self._alone = [], []
+        records = self._without_context(self._waiting.take_all())
+        records += [_lost(frame) for frame in self._alone.take_all()]
         self._say(None)
         return records
 
@@ -89,28 +87,25 @@ class GlucoseMeter(RecordReader):
 
     def _measured(self, found: Measurement) -> list[Record]:
         self._access.record(found.number, found.frame.data)
-        for context in self._alone:
-            if context.number == found.number:
-                self._alone.remove(context)
-                return self._record(found, context)
-        if not found.announces:
-            return self._record(found, None)
-        if any(found.frame.data == other.frame.data for other in self._waiting):
+        context = self._alone.take(found.number)
+        if context or not found.announces:
+            return self._record(found, Context(context) if context else None)
+        if self._waiting.holds(found.frame.data):
             return []  # told again
-        self._waiting.append(found)
-        return self._record(self._waiting.pop(0), None) if len(self._waiting) > _MOST_WAITING else []
+        return self._without_context(self._waiting.add(found.frame))
 
     def _told(self, found: Context) -> list[Record]:
-        for measurement in self._waiting:
-            if measurement.number == found.number:
-                self._waiting.remove(measurement)
-                self._joined = found.frame.data
-                self._say(None)
-                return self._record(measurement, found)
+        measurement = self._waiting.take(found.number)
+        if measurement:
+            self._joined = found.frame.data
+            self._say(None)
+            return self._record(Measurement(measurement), found)
         if found.frame.data == self._joined:
             return []  # told again
-        self._alone.append(found)
-        return [_lost(self._alone.pop(0))] if len(self._alone) > _MOST_WAITING else []
+        return [_lost(frame) for frame in self._alone.add(found.frame)]
+
+    def _without_context(self, frames: list[Frame]) -> list[Record]:
+        return [record for frame in frames for record in self._record(Measurement(frame), None)]
 
     def _record(self, found: Measurement, context: Context | None) -> list[Record]:
         """The record of a measurement; none where nothing of a person was measured."""
@@ -142,6 +137,6 @@ class GlucoseMeter(RecordReader):
         return Reading(value.name, "stored", [value] + more, notes, None, number, time, pairs, final)
 
 
-def _lost(context: Context) -> Record:
-    error = DecodeError("context-alone", "no measurement with number %d" % context.number)
-    return Record([context.frame], None, None, error)
+def _lost(context: Frame) -> Record:
+    error = DecodeError("context-alone", "no measurement with number %d" % number_of(context))
+    return Record([context], None, None, error)

@@ -329,18 +329,29 @@ def test_what_is_told_again_is_taken_once():
     assert len(records(pair[0], *pair)) == 1
 
 
-def test_not_more_than_eight_wait():
+def test_contexts_that_come_after_all_measurements():
     driver = GlucoseMeter()
-    for number in range(8):
+    for number in range(32):
         assert driver.received(Frame("2a18", 0, measurement(number, context=1))) == []
-    (oldest,) = driver.received(Frame("2a18", 0, measurement(8, context=1)))
+    for number in range(32):
+        (found,) = driver.received(Frame("2a34", 0, context(number, meal=1)))
+        assert (found.reading.record, found.reading.final) == (number, True)
+        assert ("meal", "before-meal") in found.reading.context
+    assert driver.finish() == []
+
+
+def test_not_more_than_32_wait():
+    driver = GlucoseMeter()
+    for number in range(32):
+        assert driver.received(Frame("2a18", 0, measurement(number, context=1))) == []
+    (oldest,) = driver.received(Frame("2a18", 0, measurement(32, context=1)))
     assert (oldest.reading.record, oldest.reading.final) == (0, False)
-    assert [record.reading.record for record in driver.finish()] == [1, 2, 3, 4, 5, 6, 7, 8]
-    for number in range(8):
+    assert [record.reading.record for record in driver.finish()] == list(range(1, 33))
+    for number in range(32):
         assert driver.received(Frame("2a34", 0, context(number, meal=1))) == []
-    (oldest,) = driver.received(Frame("2a34", 0, context(8, meal=1)))
+    (oldest,) = driver.received(Frame("2a34", 0, context(32, meal=1)))
     assert oldest.error.detail == "no measurement with number 0"
-    assert len(driver.finish()) == 8
+    assert len(driver.finish()) == 32
     assert driver.finish() == []
 
 
