@@ -5,19 +5,20 @@ For people who have a checkout; what is written is theirs to change. How to go o
 
 import keyword
 import re
-import secrets
 import uuid
 from pathlib import Path
 from string import Template
 
 from gateway.drivers import driver_named
 from gateway.wire.errors import MeethubError
+from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LONGEST = 24  # the templates' lines are made for that
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _FILES = {
     "driver.txt": "gateway/drivers/{module}.py",
+    "vectors.txt": "tests/vectors/{module}.json",
     "device.txt": "gateway/simulator/devices/{module}.py",
     "portable_test.txt": "tests/portable/test_{module}.py",
     "driver_test.txt": "tests/drivers/test_{module}.py",
@@ -60,13 +61,22 @@ def _words(name: str) -> dict[str, str]:
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(module):
         raise ScaffoldError("driver-name-unfit", name[:40])
+    characteristic = str(uuid.uuid4())
     return {
         "name": name,
         "module": module,
         "driver": "".join(part.capitalize() for part in name.split("-")),
-        "service": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
-        "characteristic": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
+        "service": str(uuid.uuid4()),
+        "characteristic": characteristic,
+        "measurement": _measurement(characteristic),
     }
+
+
+def _measurement(characteristic: str) -> str:
+    """The measurement key of the template's vector, as the tests of all vectors compute it."""
+    key = RecordKey(characteristic, 1, bytes.fromhex("ea0703040f1e00"), bytes.fromhex("6e01"))
+    nowhere = Capture(bytes(8), 0, Moment(bytes(8), 0, None, "none"))  # the record has a number of its own
+    return measurement_key("vector-device", key, nowhere).hex()
 
 
 def _tables(checkout: Path, words: dict[str, str]) -> dict[Path, str]:
@@ -80,7 +90,7 @@ def _tables(checkout: Path, words: dict[str, str]) -> dict[Path, str]:
     entry = Template(_ENTRY).substitute(words)
     return {
         drivers: _with_driver(texts[0], words),
-        catalogue: _inserted(texts[1], "CATALOGUE = (\n", entry),
+        catalogue: _inserted(texts[1], ")\nUSUAL", entry, before=True),
     }
 
 
@@ -92,7 +102,7 @@ def _with_driver(text: str, words: dict[str, str]) -> str:
     return _inserted(text, "DRIVERS: tuple[type[Driver], ...] = (\n", f"    {words['driver']},\n")
 
 
-def _inserted(text: str, after: str, line: str) -> str:
-    if after not in text:
-        raise ScaffoldError("no-checkout", after.strip())
-    return text.replace(after, after + line, 1)
+def _inserted(text: str, place: str, line: str, *, before: bool = False) -> str:
+    if place not in text:
+        raise ScaffoldError("no-checkout", place.strip())
+    return text.replace(place, line + place if before else place + line, 1)

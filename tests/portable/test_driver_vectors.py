@@ -5,7 +5,7 @@ A record key that was released never changes: a line of tests/vectors/*.json may
 
 import json
 
-from gateway.drivers import decode_record
+from gateway.drivers import DRIVERS, decode_record
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Capture, Moment, measurement_key
 
@@ -45,104 +45,19 @@ def check(driver, name):
             assert [told(found) for found in decode_record(driver, record.frames)] == [told(record)]
 
 
-def test_ascensia_contour():
-    check("ascensia-contour", "ascensia_contour")
+def files():
+    """(driver, file) of all: each driver has one of its name."""
+    return [(driver.name, driver.name.replace("-", "_")) for driver in DRIVERS]
 
 
-def test_blood_pressure():
-    check("blood-pressure", "blood_pressure")
-
-
-def test_nonin_3230():
-    check("nonin-3230", "nonin_3230")
-
-
-def test_nonin_serial():
-    check("nonin-serial", "nonin_serial")
-
-
-def test_continuous_glucose():
-    check("continuous-glucose", "continuous_glucose")
-
-
-def test_glucose_meter():
-    check("glucose-meter", "glucose_meter")
-
-
-def test_heart_rate():
-    check("heart-rate", "heart_rate")
-
-
-def test_omron_blood_pressure():
-    check("omron-blood-pressure", "omron_blood_pressure")
-
-
-def test_mi_scale():
-    check("mi-scale", "mi_scale")
-
-
-def test_lifescan_serial():
-    check("lifescan-serial", "lifescan_serial")
-
-
-def test_onetouch_verio():
-    check("onetouch-verio", "onetouch_verio")
-
-
-def test_pulse_oximeter():
-    check("pulse-oximeter", "pulse_oximeter")
-
-
-def test_taidoc():
-    check("taidoc", "taidoc")
-
-
-def test_thermometer():
-    check("thermometer", "thermometer")
-
-
-def test_viatom_oximeter():
-    check("viatom-oximeter", "viatom_oximeter")
-
-
-def test_weight_scale():
-    check("weight-scale", "weight_scale")
-
-
-def test_ascii_scale():
-    check("ascii-scale", "ascii_scale")
-
-
-def test_freestyle_serial():
-    check("freestyle-serial", "freestyle_serial")
-
-
-def test_contec_cms50():
-    check("contec-cms50", "contec_cms50")
+def test_every_driver_gives_what_its_vectors_say():
+    for driver, name in files():
+        check(driver, name)
 
 
 def test_every_vector_has_a_name_of_its_own_and_a_source():
-    for name in (
-        "ascensia_contour",
-        "ascii_scale",
-        "blood_pressure",
-        "contec_cms50",
-        "continuous_glucose",
-        "freestyle_serial",
-        "glucose_meter",
-        "heart_rate",
-        "lifescan_serial",
-        "mi_scale",
-        "nonin_3230",
-        "nonin_serial",
-        "omron_blood_pressure",
-        "onetouch_verio",
-        "pulse_oximeter",
-        "taidoc",
-        "thermometer",
-        "viatom_oximeter",
-        "weight_scale",
-    ):
+    for _, name in files():
         found = vectors(name)
+        assert found, name
         assert len({vector["name"] for vector in found}) == len(found)
         assert all(len(vector["source"]) > 10 for vector in found)
