@@ -85,9 +85,11 @@ class ContecCms50(Driver):
 
     def finish(self) -> list[Record]:
         """The last live value. A session that was asked for and broke off is read at the next visit."""
-        cut_off = [_damaged(cut, 0) for cut in self._packets.end()]
+        left = self._packets.end()
+        cut_off = [_damaged(cut, 0) for cut in left]
+        doubted = bool(left) and left[0].code == "frame-garbled" and self._live.damaged()
         records = self._live.ended() + self._over(0, reached=not self._asking)
-        return records + self._damage.ended(cut_off)
+        return records + (self._damage.stretch(cut_off[0]) if doubted else self._damage.ended(cut_off))
 
     def _follow_talk(self) -> None:
         talk = self._talk
@@ -100,6 +102,7 @@ class ContecCms50(Driver):
     def _heard(self, cut: Cut, offset_ms: int) -> list[Record]:
         if cut.code:
             self._run = 0
+            self._live.damaged()
             lost = self._session.lost(len(cut.data), offset_ms) if self._session else []
             return lost + self._damage.stretch(_damaged(cut, offset_ms))
         self._damage.understood()
@@ -119,6 +122,8 @@ class ContecCms50(Driver):
         """A packet of the older generation: live, of a session, or the head of one."""
         if len(packet) == 3:
             return self._stored(packet, offset_ms)
+        if len(packet) == 5 and self._session is not None and self._session.stray():
+            return []
         records = self._over(offset_ms, reached=not self._asking)
         if len(packet) == 12:
             self._session = Session(b"", None, old_length_s(packet))

@@ -1,4 +1,8 @@
-"""Live values of Contec oximeters: readings by the rule of streams, counted in packets, 60 to a second."""
+"""Live values of Contec oximeters: readings by the rule of streams, counted in packets, 60 to a second.
+
+The packets have no checksum, and one with a byte too many looks like a good one and a byte beside it: so each
+waits for what comes next.
+"""
 
 from gateway.drivers.base import Record
 from gateway.drivers.contec_packets import live
@@ -16,6 +20,7 @@ class Live:
     def __init__(self) -> None:
         self._rule = LastValid()
         self._packets = 0
+        self._waiting: tuple[Record, int] | None = None  # the last packet with a value, and when it came
 
     def packet(self, packet: bytes, offset_ms: int) -> list[Record]:
         """A live packet of either generation."""
@@ -23,14 +28,25 @@ class Live:
         now_ms, sample = self._packets * 1000 // _PACKETS_A_SECOND, live(packet)
         if sample.finger_out:
             return self.ended()
+        due = self._certain()
         if not sample.valid():
-            return _readings(self._rule.passed(now_ms))
-        candidate = Record([Frame("serial", offset_ms, packet)], None, None)
-        return _readings(self._rule.valid(candidate, now_ms))
+            return due + _readings(self._rule.passed(now_ms))
+        self._waiting = Record([Frame("serial", offset_ms, packet)], None, None), now_ms
+        return due
+
+    def damaged(self) -> bool:
+        """What came next is no packet: the last one, if it told a value, does not either."""
+        waiting, self._waiting = self._waiting, None
+        return waiting is not None
 
     def ended(self) -> list[Record]:
         """The finger, or the oximeter, is gone."""
-        return _readings(self._rule.ended())
+        return self._certain() + _readings(self._rule.ended())
+
+    def _certain(self) -> list[Record]:
+        """The packet that waited was one."""
+        waiting, self._waiting = self._waiting, None
+        return [] if waiting is None else _readings(self._rule.valid(waiting[0], waiting[1]))
 
 
 def _readings(due: list[Record]) -> list[Record]:

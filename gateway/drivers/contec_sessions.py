@@ -17,6 +17,7 @@ PLACE = "session"
 _START = 16  # bytes of the two packets that tell it
 _WINDOW_S = 60
 _BYTES_A_SECOND, _WITH_INDEX = 2, 4
+_STRAY_SIZE, _SURE_STRAYS = 5, 3
 _LAST_SECOND = 0xFFFFFFFF  # that the place of a window can tell
 
 
@@ -39,9 +40,11 @@ class Session:
         self.damaged = False  # anywhere
         self._spoiled = False  # in this window
         self._lost_count = False
+        self._strays = 0  # live packets, just now
 
     def add(self, packet: bytes, offset_ms: int) -> list[Record]:
         """The record of the window that this packet completes, if it has a value."""
+        records = self.lost(self._strays * _STRAY_SIZE, offset_ms) if self._strays else []
         self._packet_size = len(packet)
         if self._size is not None:
             self._length_s = self._size // (
@@ -52,7 +55,7 @@ class Session:
             if sample.valid():
                 self._best = sample, self._second
             self._second += sample.seconds
-        return self._closed(offset_ms) if self._second - self._began >= _WINDOW_S else []
+        return records + (self._closed(offset_ms) if self._second - self._began >= _WINDOW_S else [])
 
     def lost(self, size: int, offset_ms: int) -> list[Record]:
         """So many damaged bytes. A window with damage is left for another reading of the session.
@@ -60,10 +63,16 @@ class Session:
         If they are not clearly those of one packet, nobody knows what second it is from here on.
         """
         self.damaged = self._spoiled = True
+        self._strays = 0
         if not self._packet_size - 1 <= size <= self._packet_size:
             self._lost_count = True
         self._second += 3 if self._packet_size > 6 else 1
         return self._closed(offset_ms) if self._second - self._began >= _WINDOW_S else []
+
+    def stray(self) -> bool:
+        """A live packet of the older generation: damage can look like one, until there are three in a row."""
+        self._strays += 1
+        return self._length_s is not None and self._strays < _SURE_STRAYS
 
     def whole(self) -> bool:
         """All that was announced has come."""

@@ -280,6 +280,19 @@ def test_single_stored_seconds():
     assert values(visit(bytes.fromhex("f28000f28000f28000808005f0c862f0c961"))) == [("97", "73")]
 
 
+def test_damage_that_looks_like_a_live_packet_ends_no_session():
+    told = old_stored([(96, 70)] * 180)
+    records = visit(told[: 12 + 61 * 3] + old(60, 99) + told[12 + 66 * 3 :])
+    assert [(record.key.number, record.reading.origin) for record in records] == [(0, "stored")]
+
+
+def test_a_live_packet_with_a_byte_too_many_is_no_value():
+    longer = old(72, 98)[:2] + b"\x01" + old(72, 98)[2:]
+    assert values(visit(old(71, 97) * 3 + longer)) == [("97", "71"), "frame-garbled"]
+    assert values(visit(old(71, 97) * 3 + longer + old(0, 0, out=1))) == ["frame-garbled", ("97", "71")]
+    assert values(visit(longer)) == ["frame-garbled"]
+
+
 def test_a_head_with_plain_length_bytes_is_no_live_value():
     told = old_stored([(96, 170)] * 200)
     plain = told[:9] + bytes([byte & 0x7F for byte in told[9:12]]) + told[12:]
@@ -335,7 +348,7 @@ def test_two_sessions_in_a_stream():
     stream = date() + time() + stored([(97, 70)] * 3) + date(2026, 8, 19) + time() + stored([(96, 71)] * 3)
     assert len(visit(stream)) == 2
     assert len(visit(old_stored([(97, 70)]) + old_stored([(97, 71)]))) == 2
-    assert len(visit(old_stored([(97, 70)] * 5)[:-6] + old(60, 99))) == 2
+    assert len(visit(old_stored([(97, 70)] * 5)[:-6] + old(60, 99) * 3)) == 2
 
 
 def test_a_window_with_damage_is_left_out():
@@ -592,7 +605,7 @@ def test_an_old_session_that_breaks_off_is_asked_for_again():
     device.says(*[old(0, 0)] * 3)
     pairs = night(70)
     assert device.says(old_stored(pairs)[:-30]) == []
-    assert device.says(old(0, 0)) == [b"\xf6\xf6\xf6"]
+    assert device.says(*[old(0, 0)] * 3) == [b"\xf6\xf6\xf6"]
     assert values(device.records) == values(visit(old_stored(pairs)))[:1]
     sends = []
     for _ in range(200):
