@@ -3,6 +3,8 @@
 Source: Glucose Service 1.0.1: both begin with flags and the sequence number by which they belong together.
 """
 
+from gateway.drivers.base import Record
+from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 # A meter that announces contexts and never sends them must not fill the memory of a small hub.
@@ -43,3 +45,9 @@ class Waiting:
         """All of them, at the end."""
         frames, self._frames = self._frames, []
         return frames
+
+
+def lost(context: Frame) -> Record:
+    """A context whose measurement did not come."""
+    error = DecodeError("context-alone", "no measurement with number %d" % number_of(context))
+    return Record([context], None, None, error)

@@ -6,7 +6,7 @@ with its sequence number; it comes after it, late or never. A quirk of a maker i
 
 from gateway.drivers.base import Known, Record
 from gateway.drivers.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK
-from gateway.drivers.glucose_joins import Waiting, number_of
+from gateway.drivers.glucose_joins import Waiting, lost, number_of
 from gateway.drivers.glucose_records import Context, Measurement, as_ketone
 from gateway.drivers.record_access import RACP, RecordReader
 from gateway.wire.errors import DecodeError
@@ -38,6 +38,7 @@ class GlucoseMeter(RecordReader):
         self._maker: list[Frame] = []  # of a maker with a quirk: it decides, so it stands in each record
         self._quirk = ""
         self._waiting, self._alone = Waiting(), Waiting()  # measurements, contexts
+        self._last: Frame | None = None  # announced no context; some meters send one all the same
         self._joined = b""  # the last context that found its measurement
         self._unsure = False
 
@@ -57,7 +58,9 @@ class GlucoseMeter(RecordReader):
         if frame.source == _MAKER:
             self._meet(frame)
         elif frame.source == RACP:
+            records = self._passed()
             self._say(self._access.answered(frame.data))
+            return records
         return []
 
     def silent(self) -> list[Record]:
@@ -68,8 +71,8 @@ class GlucoseMeter(RecordReader):
 
     def finish(self) -> list[Record]:
         """Measurements without their context, and contexts without a measurement."""
-        records = self._without_context(self._waiting.take_all())
-        records += [_lost(frame) for frame in self._alone.take_all()]
+        records = self._passed() + self._without_context(self._waiting.take_all())
+        records += [lost(frame) for frame in self._alone.take_all()]
         self._say(None)
         return records
 
@@ -87,22 +90,32 @@ class GlucoseMeter(RecordReader):
 
     def _measured(self, found: Measurement) -> list[Record]:
         self._access.record(found.number, found.frame.data)
+        records = self._passed()
         context = self._alone.take(found.number)
-        if context or not found.announces:
-            return self._record(found, Context(context) if context else None)
-        if self._waiting.holds(found.frame.data):
-            return []  # told again
-        return self._without_context(self._waiting.add(found.frame))
+        if context:
+            return records + self._record(found, Context(context))
+        if not found.announces:
+            self._last = found.frame
+        elif not self._waiting.holds(found.frame.data):  # else it is told again
+            records += self._without_context(self._waiting.add(found.frame))
+        return records
+
+    def _passed(self) -> list[Record]:
+        """The last measurement that announced no context, now that something else follows it."""
+        last, self._last = self._last, None
+        return self._without_context([last] if last else [])
 
     def _told(self, found: Context) -> list[Record]:
         measurement = self._waiting.take(found.number)
+        if measurement is None and self._last and number_of(self._last) == found.number:
+            measurement, self._last = self._last, None
         if measurement:
             self._joined = found.frame.data
             self._say(None)
             return self._record(Measurement(measurement), found)
         if found.frame.data == self._joined:
             return []  # told again
-        return [_lost(frame) for frame in self._alone.add(found.frame)]
+        return [lost(frame) for frame in self._alone.add(found.frame)]
 
     def _without_context(self, frames: list[Frame]) -> list[Record]:
         return [record for frame in frames for record in self._record(Measurement(frame), None)]
@@ -113,7 +126,7 @@ class GlucoseMeter(RecordReader):
             return []
         frames = [found.frame] if context is None else [found.frame, context.frame]
         if not found.announces:
-            frames.reverse()  # it was not waited for, so its context was there already
+            frames.reverse()  # evidence that can be read without waiting
         frames = self._maker + frames
         missing = found.announces and context is None
         if missing and self._quirk == "ketone":
@@ -135,8 +148,3 @@ class GlucoseMeter(RecordReader):
         pairs = found.context + ([] if context is None else context.pairs)
         notes, time = found.notes(value), found.time.text
         return Reading(value.name, "stored", [value] + more, notes, None, number, time, pairs, final)
-
-
-def _lost(context: Frame) -> Record:
-    error = DecodeError("context-alone", "no measurement with number %d" % number_of(context))
-    return Record([context], None, None, error)

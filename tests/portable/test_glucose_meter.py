@@ -340,6 +340,25 @@ def test_contexts_that_come_after_all_measurements():
     assert driver.finish() == []
 
 
+def test_a_context_that_was_not_announced():
+    fasting = ("2a34", context(7, meal=3))
+    for rows in (
+        (("2a18", measurement(7)), fasting),
+        (("2a18", measurement(7)), fasting, fasting, ("2a52", b"\x06\0\x01\x01")),
+        (("2a18", measurement(7)), ("2a51", b"\x01\0"), fasting),
+        (fasting, ("2a18", measurement(7))),
+    ):
+        (found,) = records(*rows)
+        assert ("meal", "fasting") in found.reading.context
+        assert found.reading.final
+        (again,) = decode_record("glucose-meter", found.frames)
+        assert (again.reading.wire(), again.key.wire()) == (found.reading.wire(), found.key.wire())
+    for between in (("2a18", measurement(8)), ("2a52", b"\x06\0\x01\x01")):
+        found = records(("2a18", measurement(7)), between, fasting)
+        assert [record.error and record.error.code for record in found if record.error] == ["context-alone"]
+        assert found[0].reading.record == 7
+
+
 def test_not_more_than_32_wait():
     driver = GlucoseMeter()
     for number in range(32):
