@@ -1,7 +1,8 @@
 """Live values of Contec oximeters: readings by the rule of streams, counted in packets, 60 to a second.
 
 The packets have no checksum, and one with a byte too many looks like a good one and a byte beside it: so each
-waits for what comes next.
+waits for what comes next. Noise, and another speed of the cable, look like packets now and then: once there
+was any after a packet, only three in a row are believed.
 """
 
 from gateway.drivers.base import Record
@@ -12,6 +13,7 @@ from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey
 
 _PACKETS_A_SECOND = 60
+_SURE = 3  # packets in a row
 
 
 class Live:
@@ -20,11 +22,14 @@ class Live:
     def __init__(self) -> None:
         self._rule = LastValid()
         self._packets = 0
+        self._row = 0  # packets since the last damage
+        self._noisy = False
         self._waiting: tuple[Record, int] | None = None  # the last packet with a value, and when it came
 
     def packet(self, packet: bytes, offset_ms: int) -> list[Record]:
         """A live packet of either generation."""
         self._packets += 1
+        self._row += 1
         now_ms, sample = self._packets * 1000 // _PACKETS_A_SECOND, live(packet)
         if sample.finger_out:
             return self.ended()
@@ -37,6 +42,7 @@ class Live:
     def damaged(self) -> bool:
         """What came next is no packet: the last one, if it told a value, does not either."""
         waiting, self._waiting = self._waiting, None
+        self._row, self._noisy = 0, self._packets > 0  # a cable may begin in the middle of a packet
         return waiting is not None
 
     def ended(self) -> list[Record]:
@@ -46,7 +52,9 @@ class Live:
     def _certain(self) -> list[Record]:
         """The packet that waited was one."""
         waiting, self._waiting = self._waiting, None
-        return [] if waiting is None else _readings(self._rule.valid(waiting[0], waiting[1]))
+        if waiting is None or (self._noisy and self._row < _SURE):
+            return []
+        return _readings(self._rule.valid(waiting[0], waiting[1]))
 
 
 def _readings(due: list[Record]) -> list[Record]:

@@ -233,7 +233,7 @@ def test_a_cable_that_begins_and_ends_in_a_packet():
 
 def test_damage_in_between_is_kept_up_to_eight():
     for good in (old(70, 98), shown(98, 70)):
-        records = visit(good, *[good[:3], good] * 12)
+        records = visit(good, *[good[:3], good * 3] * 12)
         assert values(records) == ["frame-garbled"] * 8 + [("98", "70")]
         again(records)
 
@@ -291,6 +291,14 @@ def test_a_live_packet_with_a_byte_too_many_is_no_value():
     assert values(visit(old(71, 97) * 3 + longer)) == [("97", "71"), "frame-garbled"]
     assert values(visit(old(71, 97) * 3 + longer + old(0, 0, out=1))) == ["frame-garbled", ("97", "71")]
     assert values(visit(longer)) == ["frame-garbled"]
+
+
+def test_noise_that_looks_like_a_packet_is_no_value():
+    noise = b"\x01\x55\x03"
+    assert values(visit(noise + old(72, 98))) == [("98", "72")]
+    for count, found in ((1, []), (2, []), (3, [("52", "20")])):
+        records = visit(noise + old(70, 97) + noise + old(20, 52) * count + noise[:1])
+        assert values([record for record in records if record.reading]) == found
 
 
 def test_a_head_with_plain_length_bytes_is_no_live_value():
