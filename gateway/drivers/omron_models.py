@@ -1,6 +1,6 @@
 """Omron blood pressure monitors that keep their records in a memory which is read by address.
 
-Sources: userx14/omblepy@708c13e deviceSpecific/, eigger/hass-omron@0467b76 device_catalog.py and
+Sources: userx14/omblepy@708c13e deviceSpecific/, eigger/hass-omron@0467b76 device_catalog.py and @0aeb8bd
 model_aliases.py. Only a model whose layout is known is read: with another one's, numbers would come out that
 nobody measured.
 """
@@ -46,13 +46,17 @@ _OTHER_NAMES = {
     "M2 Intelli IT": "HEM-7143T1",
     "M2 Intelli IT+": "HEM-7146T2",
     "M2+": "HEM-7188T1",
+    "M300 Intelli IT": "HEM-7143T1",
     "M4 Connect AFib": "HEM-7196T1",
     "M500 Intelli IT": "HEM-7361T",
     "M7 Intelli IT AFib": "HEM-7380T1",
     "M700 Intelli IT": "HEM-7322T",
+    "MIT5s": "HEM-7280T",
     "NightView": "HEM-9601T",
     "RS3 Intelli IT": "HEM-6161T",
     "RS7 Intelli IT": "HEM-6232T",
+    "X2 Smart": "HEM-7143T2",
+    "X2 Smart+": "HEM-7146T2",
     "X2+": "HEM-7188T1",
     "X4 Connect AFib": "HEM-7196T1",
     "X7 Smart": "HEM-7361T",

@@ -220,6 +220,8 @@ def test_models_by_what_they_call_themselves():
         ("EVOLV", "HEM-7600T"),
         ("RS7 Intelli IT", "HEM-6232T"),
         ("M500 Intelli IT", "HEM-7361T"),
+        ("M300 Intelli IT", "HEM-7143T1"),
+        ("X2 Smart+", "HEM-7146T2"),
     ):
         assert model_named(text).name == name
     for text in (
