@@ -72,9 +72,9 @@ class FreestyleSerial(Driver):
         return records
 
     def finish(self) -> list[Record]:
-        """What was asked for counts with the end of its text only; records alone count by themselves."""
+        """A text that began counts with its end only; records alone, that nobody asked for, by themselves."""
         cut_off = [self._take(cut, 0) for cut in self._lines.end()]
-        if not self._talk.begun:
+        if not self._talk.begun and not self._text.head:
             self._right += self._text.records
         no_text = DecodeError("frame-garbled", "no line of a meter")
         cut_off += [Record([line], None, None, no_text) for line in self._text.head]
@@ -153,6 +153,8 @@ class FreestyleSerial(Driver):
 
     def _introduce(self, head: list[str]) -> None:
         """The serial number names the device: it and the clock are taken from a text whose sum was right."""
+        if not head:
+            return
         self.about = {"serial": head[0], "firmware": head[1] if len(head) > 1 else ""}
         if len(head) > 2:
             self.device_clock = clock(head[2].split())

@@ -45,8 +45,10 @@ class MemoryText:
     def right(self, last: bytes) -> bool:
         """True when the last line, `0xhhhh  END` or `Log Empty END`, fits the others."""
         shown, at = last.strip()[:-3].strip(), last.find(b"0x")
-        if not self.head or at < 0:
-            return bool(self.head) and shown == b"Log Empty"
+        if at < 0:
+            return shown == b"Log Empty" and not self.records
+        if not self.head:
+            return False
         return _hexadecimal(shown[-4:].decode(), 4) == sum16(last[:at]) + self._sum & 0xFFFF
 
 
