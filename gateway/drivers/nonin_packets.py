@@ -55,7 +55,10 @@ class Cutter:
     def end(self) -> list[Cut]:
         """The stream is over: what is left; an error if bytes came and none were ever recognised."""
         self._ended = True
-        if not self._found and self._size in (_DF8, 2 * _DF8) and _df8_run(self._head, 0, self._size):
+        few = not self._found and self._size in (_DF8, 2 * _DF8) and _df8_run(self._head, 0, self._size)
+        if few and all(
+            df8_numbers(self._head, at)[1] for at in range(0, self._size, _DF8)
+        ):  # SpO2 is never 0
             return [Cut("df8", self._head[at : at + _DF8]) for at in range(0, self._size, _DF8)]
         cuts = self._cut()
         if self._size and not self._found:

@@ -353,3 +353,8 @@ def test_other_sources_and_silence():
     assert driver.received(Frame("2a35", 0, df2(74, 96))) == []
     assert driver.finish() == []
     assert visit(b"", b"") == []
+
+
+def test_the_beginning_of_a_packet_of_format_7_is_no_packet_of_format_8():
+    for size in (4, 8):
+        assert numbers(visit(b"\x81\x00\x00\x00\x81\x00\x00\x00"[:size])) == ["frame-short"]
