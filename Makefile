@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COSE := .venv-cose/.ready
 PYTHON ?= python3
-PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py)
+PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py gateway/drivers/*/*.py)
 DEVICES ?= cuff,oximeter
 .DEFAULT_GOAL := help
 .PHONY: help setup run smoke test check portable bench campaign kill e2e-bluez format lock clean need

@@ -5,9 +5,9 @@ EOT; the meter shows its header and asks with ENQ, and after each ACK sends one 
 clock is never set. A hidraw device is no serial port: reports are understood, but nothing opens one.
 """
 
-from gateway.drivers.astm import CLOSED, DAMAGED, FRAME, OPENED, REFUSED
 from gateway.drivers.base import Known, Record
-from gateway.drivers.contour_codec import NAME_SIZE, SERIAL, Codec
+from gateway.drivers.families.contour_codec import NAME_SIZE, SERIAL, Codec
+from gateway.drivers.shared.astm import CLOSED, DAMAGED, FRAME, OPENED, REFUSED
 
 _EOT, _ACK, _NAK, _NOTHING = b"\x04", b"\x06", b"\x15", b"\x00"
 _TRIES, _OPENING_S, _NEXT_S = 5, 2.0, 5.0

@@ -6,9 +6,9 @@ counting programs. Only ST is a measurement. The settings of the cable vary with
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.damage import Damage
-from gateway.drivers.fields import between
-from gateway.drivers.framing import Cut, Lines
+from gateway.drivers.shared.damage import Damage
+from gateway.drivers.shared.fields import between
+from gateway.drivers.shared.framing import Cut, Lines
 from gateway.wire.errors import DecodeError, WireError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

@@ -4,7 +4,7 @@ Rules of this room: no radio, clock, file or thread in here. A driver object ser
 device; any bytes give records (each a reading or its DecodeError), nothing else is ever raised.
 """
 
-from gateway.drivers.clocks import Clock
+from gateway.drivers.shared.clocks import Clock
 from gateway.wire.errors import DecodeError, MeethubError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

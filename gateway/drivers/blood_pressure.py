@@ -6,8 +6,8 @@ indicates each stored measurement once, oldest first, so nothing may stand betwe
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
-from gateway.drivers.fields import DeviceTime, Fields, between
+from gateway.drivers.shared.clocks import CURRENT_TIME, DATE_TIME
+from gateway.drivers.shared.fields import DeviceTime, Fields, between
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

@@ -7,9 +7,9 @@ to a second; stored ones by windows of 60 s (contec_sessions.py).
 """
 
 from gateway.drivers.base import SENT, Driver, Known, Record
-from gateway.drivers.contec_live import Live
-from gateway.drivers.contec_older import STOP, TELL, OlderTalk
-from gateway.drivers.contec_packets import (
+from gateway.drivers.families.contec_live import Live
+from gateway.drivers.families.contec_older import STOP, TELL, OlderTalk
+from gateway.drivers.families.contec_packets import (
     REALTIME,
     START_DATE,
     STORED,
@@ -17,10 +17,10 @@ from gateway.drivers.contec_packets import (
     Packets,
     old_length_s,
 )
-from gateway.drivers.contec_sessions import PLACE, Session
-from gateway.drivers.contec_talk import CODES, Talk, command
-from gateway.drivers.damage import Damage
-from gateway.drivers.framing import Cut
+from gateway.drivers.families.contec_sessions import PLACE, Session
+from gateway.drivers.families.contec_talk import CODES, Talk, command
+from gateway.drivers.shared.damage import Damage
+from gateway.drivers.shared.framing import Cut
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 

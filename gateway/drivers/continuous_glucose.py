@@ -6,10 +6,10 @@ but record access: no session is started or stopped, no alarm, interval or calib
 """
 
 from gateway.drivers.base import Known, Record
-from gateway.drivers.cgm_records import Features, Sample, Session, check_other
-from gateway.drivers.clocks import CURRENT_TIME
-from gateway.drivers.later import minutes_later
-from gateway.drivers.record_access import RACP, RecordReader
+from gateway.drivers.families.cgm_records import Features, Sample, Session, check_other
+from gateway.drivers.shared.clocks import CURRENT_TIME
+from gateway.drivers.shared.later import minutes_later
+from gateway.drivers.shared.record_access import RACP, RecordReader
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

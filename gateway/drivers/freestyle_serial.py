@@ -5,10 +5,10 @@ the sum of its characters at the end, so that nothing of it is believed before i
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.damage import Damage
-from gateway.drivers.framing import Cut, Lines
-from gateway.drivers.freestyle_talk import COMMANDS, Talk
-from gateway.drivers.freestyle_text import MemoryText, clock, record
+from gateway.drivers.families.freestyle_talk import COMMANDS, Talk
+from gateway.drivers.families.freestyle_text import MemoryText, clock, record
+from gateway.drivers.shared.damage import Damage
+from gateway.drivers.shared.framing import Cut, Lines
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 

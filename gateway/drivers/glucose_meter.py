@@ -5,10 +5,10 @@ with its sequence number; it comes after it, late or never. A quirk of a maker i
 """
 
 from gateway.drivers.base import Known, Record
-from gateway.drivers.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK
-from gateway.drivers.glucose_joins import Waiting, lost, number_of
-from gateway.drivers.glucose_records import Context, Measurement, as_ketone
-from gateway.drivers.record_access import RACP, RecordReader
+from gateway.drivers.families.glucose_joins import Waiting, lost, number_of
+from gateway.drivers.families.glucose_records import Context, Measurement, as_ketone
+from gateway.drivers.shared.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK
+from gateway.drivers.shared.record_access import RACP, RecordReader
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

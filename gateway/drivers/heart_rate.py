@@ -8,8 +8,8 @@ the last one is the rate.
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.fields import Fields, between
-from gateway.drivers.last_valid import LastValid
+from gateway.drivers.shared.fields import Fields, between
+from gateway.drivers.shared.last_valid import LastValid
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

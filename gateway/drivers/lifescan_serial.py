@@ -9,10 +9,10 @@ Stored times move with the meter's clock: it is never set.
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.lifescan_ear import Ear
-from gateway.drivers.lifescan_packets import Link, is_frame, packed, payload_of, text_of
-from gateway.drivers.lifescan_records import STATUSES, frame_records, line_records, refusal
-from gateway.drivers.lifescan_talk import EASY, QUESTIONS, Talk
+from gateway.drivers.families.lifescan_ear import Ear
+from gateway.drivers.families.lifescan_packets import Link, is_frame, packed, payload_of, text_of
+from gateway.drivers.families.lifescan_records import STATUSES, frame_records, line_records, refusal
+from gateway.drivers.families.lifescan_talk import EASY, QUESTIONS, Talk
 from gateway.wire.items import Frame
 
 _ACKNOWLEDGE, _DISCONNECT = b"\x04", b"\x08"  # link bits of a frame without payload

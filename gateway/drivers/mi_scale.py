@@ -6,7 +6,7 @@ same over and over; a measurement is known by the time that stands in it. People
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.fields import Fields, between
+from gateway.drivers.shared.fields import Fields, between
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

@@ -8,8 +8,8 @@ bit 4 is CorrectCheck, the finger is placed well. Nothing is kept: the stream ru
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.fields import Fields, between
-from gateway.drivers.last_valid import LastValid
+from gateway.drivers.shared.fields import Fields, between
+from gateway.drivers.shared.last_valid import LastValid
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

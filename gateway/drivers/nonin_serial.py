@@ -8,8 +8,8 @@ valid packet of every 60 s, counted in packets. Never an average. A spot check (
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.nonin_packets import Cut, Cutter
-from gateway.drivers.nonin_records import live, sample_of, spot
+from gateway.drivers.families.nonin_packets import Cut, Cutter
+from gateway.drivers.families.nonin_records import live, sample_of, spot
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 

@@ -9,8 +9,8 @@ Omron's body composition monitors use the same frames for other records: they ar
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.omron_evidence import Evidence, unknown_model
-from gateway.drivers.omron_frames import (
+from gateway.drivers.families.omron_evidence import Evidence, unknown_model
+from gateway.drivers.families.omron_frames import (
     AGREED,
     DATA,
     END,
@@ -26,9 +26,9 @@ from gateway.drivers.omron_frames import (
     Answer,
     Pieces,
 )
-from gateway.drivers.omron_models import Model, model_named
-from gateway.drivers.omron_records import EEPROM, Slots, slot_records
-from gateway.drivers.omron_talk import Talk
+from gateway.drivers.families.omron_models import Model, model_named
+from gateway.drivers.families.omron_records import EEPROM, Slots, slot_records
+from gateway.drivers.families.omron_talk import Talk
 from gateway.wire.items import Frame
 
 _MODEL = "2a24"

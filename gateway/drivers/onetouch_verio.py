@@ -7,10 +7,10 @@ Stored times move with the meter's clock: it is never set.
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.fields import Fields
-from gateway.drivers.lifescan_ear import Ear
-from gateway.drivers.lifescan_packets import is_frame, packed, payload_of
-from gateway.drivers.lifescan_records import STATUSES, frame_records, is_record, refusal
+from gateway.drivers.families.lifescan_ear import Ear
+from gateway.drivers.families.lifescan_packets import is_frame, packed, payload_of
+from gateway.drivers.families.lifescan_records import STATUSES, frame_records, is_record, refusal
+from gateway.drivers.shared.fields import Fields
 from gateway.wire.items import Frame
 
 _SERVICE = "af9df7a1-e595-11e3-96b4-0002a5d5c51b"

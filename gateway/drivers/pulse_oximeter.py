@@ -5,9 +5,9 @@ Source: Pulse Oximeter Service 1.0.1 (0x1822): PLX Spot-Check Measurement 2A5E, 
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
-from gateway.drivers.fields import DeviceTime, Fields, between
-from gateway.drivers.last_valid import LastValid
+from gateway.drivers.shared.clocks import CURRENT_TIME, DATE_TIME
+from gateway.drivers.shared.fields import DeviceTime, Fields, between
+from gateway.drivers.shared.last_valid import LastValid
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

@@ -9,10 +9,18 @@ the clock: it is never set; and where a person set it, taidoc_marks.py knows the
 """
 
 from gateway.drivers.base import SENT, Record
-from gateway.drivers.taidoc_codec import CHANNELS, CHARACTERISTIC, MODEL_NUMBER, SPO2, START, TIME, VALUE
-from gateway.drivers.taidoc_marks import MARK_SIZE, Search
-from gateway.drivers.taidoc_records import OXIMETER, family
-from gateway.drivers.taidoc_talk import COUNT, MAY_ASK, TRIES, Talk
+from gateway.drivers.families.taidoc_codec import (
+    CHANNELS,
+    CHARACTERISTIC,
+    MODEL_NUMBER,
+    SPO2,
+    START,
+    TIME,
+    VALUE,
+)
+from gateway.drivers.families.taidoc_marks import MARK_SIZE, Search
+from gateway.drivers.families.taidoc_records import OXIMETER, family
+from gateway.drivers.families.taidoc_talk import COUNT, MAY_ASK, TRIES, Talk
 from gateway.wire.items import Frame
 
 _USERS = {0x3140: (1, 2), 0x3261: (1, 2, 3, 4)}  # model: the users whose records are numbered apart

@@ -5,8 +5,8 @@ Intermediate Temperature 2A1E. A reading keeps the unit and the digits in which 
 """
 
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
-from gateway.drivers.fields import DeviceTime, Fields, between
+from gateway.drivers.shared.clocks import CURRENT_TIME, DATE_TIME
+from gateway.drivers.shared.fields import DeviceTime, Fields, between
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

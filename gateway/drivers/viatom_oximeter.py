@@ -9,9 +9,7 @@ O2Ring-S (service e8fb0001) speaks another protocol with a login of its own: not
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.framing import Cut
-from gateway.drivers.last_valid import LastValid
-from gateway.drivers.viatom_frames import (
+from gateway.drivers.families.viatom_frames import (
     Live,
     Replies,
     Reply,
@@ -20,8 +18,10 @@ from gateway.drivers.viatom_frames import (
     told_field,
     told_time,
 )
-from gateway.drivers.viatom_night import Kept, Night
-from gateway.drivers.viatom_talk import CLOSE, INFORMATION, LONGEST_NAME, OPEN, READ, Talk
+from gateway.drivers.families.viatom_night import Kept, Night
+from gateway.drivers.families.viatom_talk import CLOSE, INFORMATION, LONGEST_NAME, OPEN, READ, Talk
+from gateway.drivers.shared.framing import Cut
+from gateway.drivers.shared.last_valid import LastValid
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 

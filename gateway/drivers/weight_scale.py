@@ -6,10 +6,10 @@ changed or deleted. Its features (2A9E, 2A9B) tell how finely it measures, which
 """
 
 from gateway.drivers.base import Driver, Known, Record
-from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
-from gateway.drivers.fields import DeviceTime, between
-from gateway.drivers.scale_packets import COMPOSITION, WEIGHT, Packet
-from gateway.drivers.user_control import ANSWER_S, CONTROL_POINT, MAY_SEND, MEASUREMENTS_S, Consents
+from gateway.drivers.families.scale_packets import COMPOSITION, WEIGHT, Packet
+from gateway.drivers.shared.clocks import CURRENT_TIME, DATE_TIME
+from gateway.drivers.shared.fields import DeviceTime, between
+from gateway.drivers.shared.user_control import ANSWER_S, CONTROL_POINT, MAY_SEND, MEASUREMENTS_S, Consents
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey

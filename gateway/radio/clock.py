@@ -1,6 +1,6 @@
 """The clock of a device that is here: read, and set where it is far enough off.
 
-How a clock is coded is the driver's knowledge (gateway/drivers/clocks.py).
+How a clock is coded is the driver's knowledge (gateway/drivers/shared/clocks.py).
 """
 
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gateway.drivers.base import Driver
-from gateway.drivers.clocks import Clock, WallTime
+from gateway.drivers.shared.clocks import Clock, WallTime
 from gateway.radio.base import HubTime, Line, RadioError, maybe
 from gateway.visit import Visit
 from gateway.wire.items import DeviceClock

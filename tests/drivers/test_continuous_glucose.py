@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.drivers import decode_record
-from gateway.drivers.checksums import crc16_mcrf4xx
+from gateway.drivers.shared.checksums import crc16_mcrf4xx
 from gateway.wire.items import Frame
 from gateway.wire.reading import reading_from_wire
 from tests.drivers.properties import DOSE, frames_of, told

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from test_astm import frame as astm_frame
 from test_framing import Framed, Packets, Replies, cuts, framed
 
-from gateway.drivers.astm import FRAME, Receiver
-from gateway.drivers.framing import Lines
+from gateway.drivers.shared.astm import FRAME, Receiver
+from gateway.drivers.shared.framing import Lines
 
 DOSE = settings(max_examples=100 * int(os.environ.get("MEETHUB_DOSE", "1")), deadline=None)
 FRAMES = {

@@ -8,9 +8,9 @@ from omron_monitor import NOTIFY, UNLOCK, Monitor, data_frame, pieces, talk
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
+from gateway.drivers.families.omron_models import _MODELS, _OTHER_NAMES, model_named
+from gateway.drivers.families.omron_records import _FORMS
 from gateway.drivers.omron_blood_pressure import OmronBloodPressure
-from gateway.drivers.omron_models import _MODELS, _OTHER_NAMES, model_named
-from gateway.drivers.omron_records import _FORMS
 from gateway.wire.items import Frame
 from gateway.wire.reading import reading_from_wire
 from tests.drivers.properties import DOSE, frames_of, told

@@ -21,7 +21,8 @@ def source(name: str) -> ast.Module:
 
 
 def files() -> list[str]:
-    return sorted(path.stem for path in ROOM.glob("*.py"))
+    """All files of the room, as paths in it without their ending."""
+    return sorted(str(path.relative_to(ROOM).with_suffix("")) for path in ROOM.rglob("*.py"))
 
 
 def test_every_driver_file_is_in_the_table():

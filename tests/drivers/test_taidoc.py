@@ -9,8 +9,8 @@ from taidoc_meter import Meter, frame, glucose, moment
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
+from gateway.drivers.families.taidoc_marks import minutes
 from gateway.drivers.taidoc import TaiDoc
-from gateway.drivers.taidoc_marks import minutes
 from gateway.wire.items import Frame
 from gateway.wire.reading import reading_from_wire
 from tests.drivers.properties import DOSE, told

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.decode import decode_line, decode_lines, driver_names
 from gateway.drivers import driver_named
-from gateway.drivers.omron_frames import NOTIFY
+from gateway.drivers.families.omron_frames import NOTIFY
 from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 
 ROOT = Path(__file__).parents[2]

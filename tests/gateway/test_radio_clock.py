@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drivers.clocks import CURRENT_TIME, DATE_TIME
+from gateway.drivers.shared.clocks import CURRENT_TIME, DATE_TIME
 from gateway.radio.clock import seconds_off, wall_time
 
 WINTER = timezone(timedelta(hours=1))

@@ -2,7 +2,7 @@
 
 from device_bytes import Numbers
 
-from gateway.drivers.astm import ACCEPTED, CLOSED, DAMAGED, FRAME, OPENED, REFUSED, REPEATED, Receiver
+from gateway.drivers.shared.astm import ACCEPTED, CLOSED, DAMAGED, FRAME, OPENED, REFUSED, REPEATED, Receiver
 
 ACK, NAK = b"\x06", b"\x15"
 ENQ, EOT = b"\x05", b"\x04"

@@ -1,6 +1,6 @@
 """Checksums against published check values, and against examples of the devices that use them."""
 
-from gateway.drivers.checksums import (
+from gateway.drivers.shared.checksums import (
     crc8,
     crc8_maxim,
     crc16_ccitt_false,

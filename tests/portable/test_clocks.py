@@ -2,7 +2,7 @@
 
 from device_bytes import date_time, le
 
-from gateway.drivers.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK, WallTime
+from gateway.drivers.shared.clocks import CONTOUR_CLOCK, CURRENT_TIME, DATE_TIME, ISENS_CLOCK, WallTime
 
 # A Sunday in summer, half past one at night; in UTC it is still Saturday.
 NOW = WallTime((2026, 7, 5, 1, 30, 9), 7, 128, 120)

@@ -5,7 +5,7 @@ from device_bytes import Numbers
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
 from gateway.drivers.contec_cms50 import ContecCms50
-from gateway.drivers.contec_talk import command
+from gateway.drivers.families.contec_talk import command
 from gateway.wire.items import Frame
 
 OLD_LIVE_SECOND = 60

@@ -1,7 +1,7 @@
 """Which damage is kept: between good frames, not too much, and all that there is when nothing was understood."""
 
 from gateway.drivers.base import Record
-from gateway.drivers.damage import Damage
+from gateway.drivers.shared.damage import Damage
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 

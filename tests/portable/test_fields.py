@@ -1,6 +1,6 @@
 """The reader of fields: every primitive, at its edges, on both interpreters."""
 
-from gateway.drivers.fields import DeviceTime, Fields, between, date_text, seconds_text
+from gateway.drivers.shared.fields import DeviceTime, Fields, between, date_text, seconds_text
 from gateway.wire.errors import DecodeError
 from gateway.wire.reading import Value, decimal_text
 

@@ -2,8 +2,8 @@
 
 from device_bytes import Numbers
 
-from gateway.drivers.checksums import crc16_ccitt_false
-from gateway.drivers.framing import Cut, Cutter, LengthFrames, Lines, SyncPackets
+from gateway.drivers.shared.checksums import crc16_ccitt_false
+from gateway.drivers.shared.framing import Cut, Cutter, LengthFrames, Lines, SyncPackets
 
 
 class Packets(SyncPackets):

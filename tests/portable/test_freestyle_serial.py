@@ -2,8 +2,8 @@
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import Known
+from gateway.drivers.families.freestyle_text import clock
 from gateway.drivers.freestyle_serial import FreestyleSerial
-from gateway.drivers.freestyle_text import clock
 from gateway.wire.items import Frame
 
 SERIAL = b"DBMV123-45678"

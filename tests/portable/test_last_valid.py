@@ -1,7 +1,7 @@
 """The rule of a stream: the last valid value before the end, and of every 60 s; never more evidence than useful."""
 
 from gateway.drivers.base import Record
-from gateway.drivers.last_valid import LastValid
+from gateway.drivers.shared.last_valid import LastValid
 from gateway.wire.items import Frame
 
 

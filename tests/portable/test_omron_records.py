@@ -1,7 +1,7 @@
 """Omron records: every form, every field, empty slots, times, users; and which models are known."""
 
 from gateway.drivers import decode_record
-from gateway.drivers.omron_models import Model, model_named
+from gateway.drivers.families.omron_models import Model, model_named
 from gateway.wire.items import Frame
 
 # What is packed, from fields in the order of the sources: written here apart from the driver.

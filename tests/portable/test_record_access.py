@@ -3,7 +3,7 @@
 from glucose_bytes import Meter
 
 from gateway.drivers.base import CommandError, Driver, Known
-from gateway.drivers.record_access import RecordAccess, RecordReader
+from gateway.drivers.shared.record_access import RecordAccess, RecordReader
 
 ALL, COUNT_ALL, NEWEST, ABORT = b"\x01\x01", b"\x04\x01", b"\x01\x06", b"\x03\x00"
 

@@ -4,9 +4,9 @@ from taidoc_meter import Meter, day, frame, glucose, moment
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import CommandError, Known
+from gateway.drivers.families.taidoc_marks import minutes
+from gateway.drivers.families.taidoc_talk import Talk
 from gateway.drivers.taidoc import TaiDoc
-from gateway.drivers.taidoc_marks import minutes
-from gateway.drivers.taidoc_talk import Talk
 from gateway.wire.items import Frame
 
 BLE = "00001524-1212-efde-1523-785feabcd123"

@@ -4,7 +4,7 @@ from viatom_ring import NOTIFY, WRITE, Ring, information, night, notifications, 
 
 from gateway.drivers import decode_record
 from gateway.drivers.base import CommandError, Known
-from gateway.drivers.viatom_frames import told_field, told_time
+from gateway.drivers.families.viatom_frames import told_field, told_time
 from gateway.drivers.viatom_oximeter import ViatomOximeter
 from gateway.wire.items import Frame
 

@@ -1,0 +1,1 @@
+"""What all drivers share: reading fields, framing, checksums, clocks, record access, rules for streams."""
