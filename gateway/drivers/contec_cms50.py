@@ -15,13 +15,13 @@ from gateway.drivers.families.contec_packets import (
     STORED,
     STORED_WITH_INDEX,
     Packets,
+    damaged,
     old_length_s,
 )
 from gateway.drivers.families.contec_sessions import PLACE, Session
-from gateway.drivers.families.contec_talk import CODES, Talk, command
+from gateway.drivers.families.contec_talk import MAY_ASK, Talk
 from gateway.drivers.shared.damage import Damage
 from gateway.drivers.shared.framing import Cut
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 _SURE = 3  # packets in a row; noise, or another speed of the cable, can look like one
@@ -37,19 +37,13 @@ class ContecCms50(Driver):
     asks = True
     cuts = True
     keeps_records = True
-    may_send = tuple(
-        [("serial", command(code)[:3], 9) for code in CODES] + [("serial", TELL, 2), ("serial", STOP, 3)]
-    )
+    may_send = MAY_ASK + (("serial", TELL, 2), ("serial", STOP, 3))
 
     def __init__(self) -> None:
-        self._packets = Packets()
-        self._damage = Damage()
-        self._live = Live()
-        self._talk = Talk()
-        self._older_talk = OlderTalk()
-        self._older = False
+        self._packets, self._damage, self._live = Packets(), Damage(), Live()
+        self._talk, self._older_talk = Talk(), OlderTalk()
+        self._older = self._asking = False
         self._session: Session | None = None
-        self._asking = False
         self._run = 0  # good packets in a row
 
     def start(self, known: Known) -> None:
@@ -86,7 +80,7 @@ class ContecCms50(Driver):
     def finish(self) -> list[Record]:
         """The last live value. A session that was asked for and broke off is read at the next visit."""
         left = self._packets.end()
-        cut_off = [_damaged(cut, 0) for cut in left]
+        cut_off = [damaged(cut, 0) for cut in left]
         doubted = bool(left) and left[0].code == "frame-garbled" and self._live.damaged()
         records = self._live.ended() + self._over(0, reached=not self._asking)
         return records + (self._damage.stretch(cut_off[0]) if doubted else self._damage.ended(cut_off))
@@ -104,7 +98,7 @@ class ContecCms50(Driver):
             self._run = 0
             self._live.damaged()
             lost = self._session.lost(len(cut.data), offset_ms) if self._session else []
-            return lost + self._damage.stretch(_damaged(cut, offset_ms))
+            return lost + self._damage.stretch(damaged(cut, offset_ms))
         self._damage.understood()
         self._run += 1
         self.understood = self.understood or self._run >= _SURE
@@ -156,8 +150,3 @@ class ContecCms50(Driver):
         if due:
             self._damage.read()
         return due
-
-
-def _damaged(cut: Cut, offset_ms: int) -> Record:
-    error = DecodeError("frame-garbled", "no packet of a known form")
-    return Record([Frame("serial", offset_ms, cut.data)], None, None, error)

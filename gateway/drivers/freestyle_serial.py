@@ -27,9 +27,7 @@ class FreestyleSerial(Driver):
     may_send = tuple([("serial", command, len(command)) for command in COMMANDS])
 
     def __init__(self) -> None:
-        self._lines = Lines()
-        self._damage = Damage()
-        self._talk = Talk()
+        self._lines, self._damage, self._talk = Lines(), Damage(), Talk()
         self._state_told = False
         self._right: list[Frame] = []  # records whose text was right, not given yet
         self._text = MemoryText()
@@ -45,9 +43,8 @@ class FreestyleSerial(Driver):
         for command in self._talk.sends:
             self.send("serial", command)
         self._talk.sends = []
-        self.patience_s = (
-            0.0 if self._talk.begun and self._right else self._talk.patience_s
-        )  # the rest at once
+        at_once = self._talk.begun and self._right
+        self.patience_s = 0.0 if at_once else self._talk.patience_s
 
     def received(self, frame: Frame) -> list[Record]:
         """Records, once their text is whole; an error when its sum is wrong, and for what is no line."""
@@ -148,13 +145,6 @@ class FreestyleSerial(Driver):
             self._talk.again()
             raise DecodeError("checksum-wrong", "the sum of the text does not match")
         self._right += text.records
-        self._introduce([line.data.decode().strip() for line in text.head])
+        # The serial number names the device: it comes from a text whose sum was right.
+        self.about, self.device_clock = text.about() or self.about, text.clock() or self.device_clock
         self._talk.done()
-
-    def _introduce(self, head: list[str]) -> None:
-        """The serial number names the device: it and the clock are taken from a text whose sum was right."""
-        if not head:
-            return
-        self.about = {"serial": head[0], "firmware": head[1] if len(head) > 1 else ""}
-        if len(head) > 2:
-            self.device_clock = clock(head[2].split())

@@ -9,18 +9,10 @@ the clock: it is never set; and where a person set it, taidoc_marks.py knows the
 """
 
 from gateway.drivers.base import SENT, Record
-from gateway.drivers.families.taidoc_codec import (
-    CHANNELS,
-    CHARACTERISTIC,
-    MODEL_NUMBER,
-    SPO2,
-    START,
-    TIME,
-    VALUE,
-)
+from gateway.drivers.families.taidoc_codec import CHARACTERISTIC, MODEL_NUMBER, SPO2, TIME, VALUE
 from gateway.drivers.families.taidoc_marks import MARK_SIZE, Search
 from gateway.drivers.families.taidoc_records import OXIMETER, family
-from gateway.drivers.families.taidoc_talk import COUNT, MAY_ASK, TRIES, Talk
+from gateway.drivers.families.taidoc_talk import COUNT, MAY_SEND, TRIES, Talk
 from gateway.wire.items import Frame
 
 _USERS = {0x3140: (1, 2), 0x3261: (1, 2, 3, 4)}  # model: the users whose records are numbered apart
@@ -46,12 +38,11 @@ class TaiDoc(Talk):
     unique_serial = True
     clock_moves_records = True
     repeats_within_s = 1
-    may_send = tuple([(channel, bytes((START, command)), 6) for channel in CHANNELS for command in MAY_ASK])
+    may_send = MAY_SEND
 
     def __init__(self) -> None:
         super().__init__()
-        self._moves = self._empty = 0
-        self._bank = self._count = self._index = 0
+        self._moves = self._empty = self._bank = self._count = self._index = 0
         self._marks = b""
         self._search = Search(b"", 0)
         self._whole = False

@@ -14,6 +14,7 @@ from gateway.drivers.families.viatom_frames import (
     Replies,
     Reply,
     command_frame,
+    damage,
     live_values,
     told_field,
     told_time,
@@ -22,11 +23,11 @@ from gateway.drivers.families.viatom_night import Kept, Night
 from gateway.drivers.families.viatom_talk import CLOSE, INFORMATION, LONGEST_NAME, OPEN, READ, Talk
 from gateway.drivers.shared.framing import Cut
 from gateway.drivers.shared.last_valid import LastValid
-from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
 _NOTIFY = "0734594a-a8e7-4b1a-a6b1-cd5243059a57"
 _WRITE = "8b00ace7-eb0b-49b0-bbe9-9aee0a26e1a3"
+_NAMES = "O2Ring,O2M,O2NCI,KidsO2,CMRing,Checkme O2,CheckO2,SleepO2,WearO2,SleepU"
 _SIZE = 4  # bytes that answer an opening: how many the file has
 _PATIENCE_S = 3.0
 _ABOUT = (("model", "Model"), ("firmware", "SoftwareVer"), ("serial", "SN"))
@@ -37,18 +38,7 @@ class ViatomOximeter(Driver):
 
     name = "viatom-oximeter"
     services = ("14839ac4-7d7e-415c-9a42-167340cf2339",)
-    names = (
-        "O2Ring",
-        "O2M",
-        "O2NCI",
-        "KidsO2",
-        "CMRing",
-        "Checkme O2",
-        "CheckO2",
-        "SleepO2",
-        "WearO2",
-        "SleepU",
-    )
+    names = tuple(_NAMES.split(","))
     subscribe = (_NOTIFY,)
     keeps_records = True
     cuts = True
@@ -100,7 +90,7 @@ class ViatomOximeter(Driver):
         for cut in cuts:
             frame = Frame(_NOTIFY, offset_ms, cut.data)
             if cut.code:
-                records += self._rule.damaged(Record([frame], None, None, _damage(cut)))
+                records += self._rule.damaged(Record([frame], None, None, damage(cut)))
             else:
                 records += self._reply(Reply(cut.data), frame)
         return records
@@ -156,10 +146,3 @@ class ViatomOximeter(Driver):
         if not values.measured():
             return self._rule.passed(frame.offset_ms)
         return self._rule.valid(values.record(frame), frame.offset_ms)
-
-
-def _damage(cut: Cut) -> DecodeError | None:
-    """Whether bytes are missing or too many depends on what comes behind; evidence stands alone."""
-    if cut.code == "checksum-wrong":
-        return cut.error()
-    return DecodeError("frame-garbled", "no reply of a ring")

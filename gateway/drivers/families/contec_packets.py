@@ -8,7 +8,10 @@ firmware 4.6 (bmartin427/CMS50, after the maker's description 7.0) and with a CM
 - newer: a kind below 80, then bytes with bit 7 set: the lost high bits of what follows, and the data.
 """
 
-from gateway.drivers.shared.framing import Cutter
+from gateway.drivers.base import Record
+from gateway.drivers.shared.framing import Cut, Cutter
+from gateway.wire.errors import DecodeError
+from gateway.wire.items import Frame
 
 REALTIME, MODEL, VENDOR, START_DATE, LENGTH = 0x01, 0x02, 0x03, 0x07, 0x08
 STORED_WITH_INDEX, SESSIONS, REFUSED, HEARD, STORED, START_TIME = 0x09, 0x0A, 0x0B, 0x0C, 0x0F, 0x12
@@ -66,6 +69,12 @@ def _like(data: bytes, start: int, end: int, bit: int) -> int:
         if data[at] & 0x80 != bit:
             return -1
     return end
+
+
+def damaged(cut: Cut, offset_ms: int) -> Record:
+    """What is no packet, or only a part of one, as evidence."""
+    error = DecodeError("frame-garbled", "no packet of a known form")
+    return Record([Frame("serial", offset_ms, cut.data)], None, None, error)
 
 
 class Sample:

@@ -22,6 +22,7 @@ from gateway.drivers.families.contec_told import NAME, Told
 _LIVE, _NO_LIVE, _HOW_MANY, _HOW_LONG, _WHEN, _DATA, _NO_DATA = 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7
 _HELLO, _MODEL, _VENDOR, _STILL_HERE = 0xA0, 0xA8, 0xA9, 0xAF
 CODES = (_HELLO, _LIVE, _NO_LIVE, _HOW_MANY, _HOW_LONG, _WHEN, _DATA, _NO_DATA, _MODEL, _VENDOR, _STILL_HERE)
+MAY_ASK = tuple([("serial", bytes((0x7D, 0x81, code)), 9) for code in CODES])
 # code: the packets that answer it. Data and live values are no answers: they go on.
 _ANSWERS = {
     _NO_DATA: (HEARD,),

@@ -42,6 +42,15 @@ class MemoryText:
             (self.head if at_head else self.records).append(line)
         self._sum += sum(line.data)
 
+    def about(self) -> dict[str, str]:
+        """Serial number and firmware; empty without a head."""
+        words = [line.data.decode().strip() for line in self.head] + [""]
+        return {"serial": words[0], "firmware": words[1]} if self.head else {}
+
+    def clock(self) -> str | None:
+        """The meter's time, where its text tells it."""
+        return clock(self.head[2].data.decode().split()) if len(self.head) > 2 else None
+
     def right(self, last: bytes) -> bool:
         """True when the last line, `0xhhhh  END` or `Log Empty END`, fits the others."""
         shown, at = last.strip()[:-3].strip(), last.find(b"0x")

@@ -15,7 +15,8 @@ from gateway.wire.items import Frame
 
 _CONNECT, _CLOCK, _SERIAL_END, _SERIAL, _READY = 0x22, 0x23, 0x27, 0x28, 0x54
 COUNT = 0x2B
-MAY_ASK = (_CONNECT, _CLOCK, MODEL, TIME, VALUE, _SERIAL_END, _SERIAL, COUNT, SPO2)
+_COMMANDS = (_CONNECT, _CLOCK, MODEL, TIME, VALUE, _SERIAL_END, _SERIAL, COUNT, SPO2)
+MAY_SEND = tuple([(channel, bytes((START, command)), 6) for channel in CHANNELS for command in _COMMANDS])
 """All commands that are ever sent. 52 clears the memory, 43 inflates the cuff, 33 sets the clock, 50 ends."""
 TRIES = 5
 _PATIENCE_S = 1.0

@@ -9,7 +9,8 @@ answers; the form of its data does.
 from gateway.drivers.base import Record
 from gateway.drivers.shared.checksums import crc8
 from gateway.drivers.shared.fields import between, date_text
-from gateway.drivers.shared.framing import Cutter
+from gateway.drivers.shared.framing import Cut, Cutter
+from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey
 from gateway.wire.reading import Reading, Value, is_digits
@@ -40,6 +41,11 @@ class Replies(Cutter):
 
     def fault(self, frame: bytes) -> str:
         return "" if crc8(frame[:-1]) == frame[-1] else "checksum-wrong"
+
+
+def damage(cut: Cut) -> DecodeError | None:
+    """Whether bytes are missing or too many depends on what comes behind; evidence stands alone."""
+    return cut.error() if cut.code == "checksum-wrong" else DecodeError("frame-garbled", "no reply of a ring")
 
 
 class Reply:
