@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.drivers import glucose_meter, record_access
+from gateway.drivers import glucose_meter
 from gateway.drivers.continuous_glucose import ContinuousGlucose
 from gateway.drivers.glucose_meter import GlucoseMeter as GlucoseMeterDriver
 from gateway.drivers.mi_scale import MiScale as MiScaleDriver
+from gateway.drivers.shared import record_access
 from gateway.simulator.devices.glucose_meter import (
     CONTROL_BY_PLACE,
     CONTROL_BY_TYPE,
