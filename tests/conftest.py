@@ -1,6 +1,10 @@
 """For every process that runs tests."""
 
 import gc
+import logging
+
+import pytest
+import structlog
 
 
 def pytest_collection_finish():
@@ -9,3 +13,14 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before():
+    """A command that was run in a test has set up its log, to a stderr that is gone with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
