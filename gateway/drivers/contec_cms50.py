@@ -1,9 +1,7 @@
 """Contec CMS50 finger oximeters on a cable (D+, E, EW, F and what is sold under other names).
 
-Sources: as in contec_packets.py. The older generation shows live values all the time and tells its one stored
-session when it is asked with F5 F5; the newer one speaks when it is spoken to (contec_talk.py). Both are
-tried, each with its own settings of the cable. Live values give readings by the rule of streams, 60 packets
-to a second; stored ones by windows of 60 s (contec_sessions.py).
+Sources: as in contec_packets.py. The older generation shows live values all the time and tells its one session
+when asked with F5 F5; the newer one speaks when it is spoken to. Both are tried, each with its own settings.
 """
 
 from gateway.drivers.base import SENT, Driver, Known, Record

@@ -1,8 +1,6 @@
 """TaiDoc meters on a cable or over Bluetooth, sold as FORA, GlucoRx, GlucoMen Nexus and others.
 
-Sources: Glucometer Protocols, TaiDoc TD-42xx; advmeds-bluetooth-lib (service 1523, SpO2); h2Sync, FORA D40
-(users). Beside this file: the conversation (taidoc_talk.py) and what the bytes mean.
-
+Sources: Glucometer Protocols, TaiDoc TD-42xx; advmeds-bluetooth-lib (service 1523, SpO2); h2Sync, FORA D40.
 Record 0 is the newest, and a reply does not tell which record it is of. So a record's time is asked once more
 after its value: had a measurement come in between, all would have moved up by one. The stored times move with
 the clock: it is never set; and where a person set it, taidoc_marks.py knows the records again.
