@@ -1,6 +1,6 @@
 """Contec CMS50 finger oximeters on a cable (D+, E, EW, F and what is sold under other names).
 
-Sources: as in contec_packets.py. The older generation shows live values all the time and tells its one session
+Sources: as in contec_packets.py. The older generation shows live values all the time, tells its one session
 when asked with F5 F5; the newer one speaks when it is spoken to. Both are tried, each with its own settings.
 """
 

@@ -90,7 +90,10 @@ class Content:
         """Systolic (16 bits; or 8, then the mean: nobody has 512 mm[Hg]), diastolic, pulse."""
         first, second, diastolic, pulse = self._value
         alone = second > 1
-        values = [Value("systolic", first if alone else self._u16(), 0, "mm[Hg]")]
+        systolic = first if alone else self._u16()
+        if not systolic:
+            return  # no pressure was found
+        values = [Value("systolic", systolic, 0, "mm[Hg]")]
         values.append(Value("diastolic", diastolic, 0, "mm[Hg]"))
         if alone and diastolic <= second <= first:
             values.append(Value("mean-arterial", second, 0, "mm[Hg]"))
