@@ -7,6 +7,8 @@ import pytest
 from gateway.drivers.contec_cms50 import ContecCms50
 from gateway.simulator.devices.contec_oximeters import A_MINUTE, NewContec, OldContec, demanded
 
+# A plug that goes in cuts a packet; after such damage the driver believes three packets in a row.
+BELIEVED = [(97, 71)] * 3
 BOTH = pytest.mark.parametrize("kind", [OldContec, NewContec], ids=lambda kind: kind.__name__)
 
 
@@ -78,24 +80,17 @@ async def test_several_sessions_with_their_times(bench):
     assert len({reading["device_time"] for reading in bench.readings}) == 2 + 3 + 1
 
 
-async def test_a_second_visit_brings_nothing_new(bench):
-    oximeter = await plugged(bench, NewContec, 200)
+@BOTH
+async def test_a_second_visit_brings_nothing_new(bench, kind):
+    oximeter = await plugged(bench, kind, 200)
     await bench.reported(oximeter)
     for _ in range(2):
         await again(oximeter)
-        await oximeter.finger([(97, 71)])
+        await oximeter.finger(BELIEVED)
     await bench.reported(oximeter)
     assert len(bench.readings) == 4 + 2
-    assert len(oximeter.truth.of("confirmed")) - 2 == 4  # known sessions are not read again
-
-
-async def test_an_older_one_that_comes_again_brings_nothing_new(bench):
-    oximeter = await plugged(bench, OldContec, 200)
-    await bench.reported(oximeter)
-    await again(oximeter)
-    await oximeter.finger([(97, 71)])
-    await bench.until(lambda: len(bench.readings) >= 4)
-    assert [one["origin"] for one in bench.readings if one["origin"] == "stored"] == ["stored"] * 4
+    told = len(oximeter.truth.of("confirmed")) - 2
+    assert told == 4 if kind is NewContec else told >= 4  # the newer one's known sessions are not read again
 
 
 @BOTH
