@@ -8,7 +8,8 @@ all ones without a finger. One reading for each 60 s: the last sample in it with
 
 from gateway.drivers.base import Record
 from gateway.drivers.families.viatom_frames import oximetry
-from gateway.drivers.shared.fields import DeviceTime, Fields, days_in, seconds_text
+from gateway.drivers.shared.fields import DeviceTime, Fields
+from gateway.drivers.shared.later import seconds_later
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import RecordKey
@@ -133,7 +134,8 @@ def _last_value(begin: Frame, window: Frame) -> list[Record]:
 
 def _record(frames: list[Frame], text: str, number: int, seconds: int, raw: bytes) -> Record:
     notes = [] if DeviceTime(b"", text).clock_set() else ["clock-not-set"]
-    reading = oximetry("stored", raw[0], int.from_bytes(raw[1:], "little"), notes, _later(text, seconds))
+    pulse, shown = int.from_bytes(raw[1:], "little"), seconds_later(text, seconds)
+    reading = oximetry("stored", raw[0], pulse, notes, shown)
     time = frames[0].data[2:_DATED] + number.to_bytes(4, "big")
     return Record(frames, reading, RecordKey("vld", None, time, raw, stored=True))
 
@@ -142,11 +144,3 @@ def _number(text: str) -> int:
     if len(text) > 9 or not is_digits(text):
         raise DecodeError("frame-garbled", "no such file or window")
     return int(text)
-
-
-def _later(text: str, seconds: int) -> str | None:
-    """The moment so many seconds after another one."""
-    year, month = int(text[:4]), int(text[5:7])
-    days = sum([days_in(year, number) for number in range(1, month)]) + int(text[8:10]) - 1
-    passed = days * 86400 + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-    return seconds_text(passed + seconds, year)
