@@ -3,7 +3,8 @@
 
 pytest collects the same files on CPython. A portable test is a plain function with assertions that takes no
 arguments and imports nothing but portable rooms, sys, json and os. From the project's root:
-MICROPYPATH=.:.frozen micropython -X heapsize=8M tests/portable/run.py [FILE...] (all tests share one heap)
+MICROPYPATH=.:.frozen micropython -X heapsize=8M tests/portable/run.py [FILE...] (all tests share one heap;
+files of another folder stand there with their helpers)
 """
 
 import os
@@ -32,8 +33,8 @@ def run(name):
 
 
 def main():
-    sys.path.insert(0, folder())
     files = sys.argv[1:] or sorted(os.listdir(folder()))
+    sys.path.insert(0, files[0].rsplit("/", 1)[0] if "/" in files[0] else folder())
     passed = failed = 0
     for file in files:
         name = file.rsplit("/", 1)[-1]
