@@ -1,4 +1,4 @@
-# ruff: noqa: F821, INP001 (MicroPython's manifest tool provides these names and runs this file alone)
+# ruff: noqa: F821 (MicroPython's manifest tool provides these names and runs this file alone)
 """What a board gets from the gateway's tree: the same import paths as on the Raspberry Pi."""
 
 module("gateway/__init__.py", base_path="..")
