@@ -1,9 +1,10 @@
 """Every code that an error, a hold, a refusal or a journey can carry: who must act, in plain words.
 
-One catalogue for hub, bridge and pages, kept in four tables. Dutch is at B1 level. docs/errors.md shows it.
+One catalogue for hub, bridge and pages, kept in five tables. Dutch is at B1 level. docs/errors.md shows it.
 """
 
 from gateway.wire.codes_bridge import BRIDGE
+from gateway.wire.codes_firmware import FIRMWARE
 from gateway.wire.codes_hub import HUB
 from gateway.wire.codes_radio import RADIO
 from gateway.wire.codes_readings import READINGS
@@ -26,6 +27,7 @@ _WHO = {"nl": "Wie moet iets doen", "en": "Who must act"}
 
 # code: (who must act, Dutch, English)
 CODES = dict(HUB)
+CODES.update(FIRMWARE)
 CODES.update(RADIO)
 CODES.update(BRIDGE)
 CODES.update(READINGS)
