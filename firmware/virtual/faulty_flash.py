@@ -1,7 +1,7 @@
 """A NOR flash chip whose power can be cut in the middle of any program or erase.
 
-Its parts are block devices for `vfs.VfsLfs2` and the raw partitions of `esp32.Partition`. As on the chip and in
-`ports/esp32/esp32_partition.c`: programming only turns ones to zeros, erasing is by whole blocks,
+Its parts are block devices for `vfs.VfsLfs2` and the raw partitions of `esp32.Partition`. As in the chip and
+in `ports/esp32/esp32_partition.c`: programming only turns ones to zeros, erasing is by whole blocks,
 `writeblocks` without an offset erases first and with an offset does not.
 
     flash = FaultyFlash(blocks=64)
@@ -41,7 +41,7 @@ class FaultyFlash:
         self.power_up()
 
     def power_up(self, cut: int = -1, seed: int = 0) -> None:
-        """Power is there until operation `cut` (-1: for good). `seed` chooses what a torn operation leaves."""
+        """Power until operation `cut` (-1: for good). `seed` chooses what a torn operation leaves."""
         self.life += 1
         gc.collect()
         self.cut, self.dead, self.ops = cut, False, 0
@@ -57,7 +57,7 @@ class FaultyFlash:
         self.power_up(cut, seed)
 
     def part(self, first: int = 0, blocks: int | None = None) -> "Part":
-        """A block device of `blocks` blocks (default: all that follow) from block `first` on, for this life."""
+        """A block device of `blocks` blocks (default: all the rest) from `first` on, for this life."""
         return Part(self, first, self.blocks - first if blocks is None else blocks)
 
     def erase(self, block: int) -> None:
