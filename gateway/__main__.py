@@ -13,7 +13,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from gateway.wire.catalogue import explain, spoken, told
 from gateway.wire.errors import MeethubError
 
 OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -39,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: MeethubError, *, as_json: bool) -> int:
+    from gateway.wire.catalogue import explain, spoken, told
+
     if as_json:
         who, dutch, english = explain(error.code)
         row = {"code": error.code, "who": who, "nl": dutch, "en": english, "detail": error.detail}
@@ -151,6 +152,7 @@ def _capture(chosen: argparse.Namespace) -> int:
     from gateway.capture import making as capture
     from gateway.capture.recorder import CaptureFile
     from gateway.config import load
+    from gateway.wire.catalogue import spoken
 
     alone = chosen.driver is not None
     if alone and ((chosen.port is None) == (chosen.address is None) or not chosen.not_kept):

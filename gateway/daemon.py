@@ -13,7 +13,6 @@ from gateway.clock import Clock
 from gateway.config import BluetoothEntry, Config, make_data_directory
 from gateway.control import Channel, serve
 from gateway.dialogue import Dialogue
-from gateway.doctor import certificate_end
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver
 from gateway.hub import Hub
@@ -59,6 +58,8 @@ def enrolment_request(hub: str, data: Path, certificate: Path | None = None) -> 
     certificate: where the hub's TLS certificate stands, or will stand; otherwise hub.pem among its data. In
     the answer it is "good", or "due" when there is none or it ends within a month.
     """
+    from gateway.doctor import certificate_end
+
     signer = Signer.open(data)
     end = certificate_end(certificate or data / "hub.pem")
     due = end is None or (end - datetime.now(UTC)).days < RENEW_BEFORE_DAYS
