@@ -4,8 +4,8 @@
 The board (gateway/simulator/virtual_board.py) listens on the loopback port in MEETHUB_BLE_PORT. What hurts
 on a real board is imitated: buffers are overwritten when the handler returns; events wait in a ring of
 `rxbuf` bytes, and what does not fit is lost (scan results first); an indication is confirmed before the
-handler runs. An ESP32 has no such ring (it hands events over at once), so that this is the harder case. The handler runs in
-an asyncio task: `active(True)` needs a running loop.
+handler runs. An ESP32 has no such ring (it hands events over at once), so that this is the harder case. The
+handler runs in an asyncio task: `active(True)` needs a running loop.
 
 Source: MicroPython, docs/library/bluetooth.rst, and enqueue_irq in extmod/modbluetooth.c.
 """

@@ -51,7 +51,9 @@ def test_a_device_is_found_bonded_and_heard_and_known_again(tmp_path):
         assert said["overwritten"][0]
         assert [row[0] for row in said["kept"][0]] in ([1, 2], [2, 1])
         again = await meter.measure(121, 80, 93, 60)
-        firmware = await home.run(port, "run_bluetooth_central.py", PLAIN, json.dumps(said["kept"][0]))
+        kept = tmp_path / "kept.json"
+        kept.write_text(json.dumps(said["kept"][0]))
+        firmware = await home.run(port, "run_bluetooth_central.py", PLAIN, str(kept))
         said = words_of(await firmware.ended())
         assert said["encrypted"] == [[1, 0, 1, 16]]
         assert said["indicated"] == [again.data.hex()]

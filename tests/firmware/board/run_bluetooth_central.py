@@ -58,8 +58,9 @@ async def main():  # noqa: PLR0915 (one conversation from beginning to end)
     assert ble.active(True)
     say("mac", ble.config("mac")[1].hex())
     if len(sys.argv) > 2:
-        for kind, key, value in json.loads(sys.argv[2]):
-            kept[(kind, bytes.fromhex(key))] = bytes.fromhex(value)
+        with open(sys.argv[2]) as file:
+            for kind, key, value in json.load(file):
+                kept[(kind, bytes.fromhex(key))] = bytes.fromhex(value)
     ble.config(rxbuf=2048, mtu=247, bond=True, le_secure=True, io=3)
     ble.gap_scan(0, 30000, 30000, True)
     while True:
