@@ -1,0 +1,159 @@
+"""The boards a hub can be built on: hardware/boards/*.toml, checked, and made into the firmware's pin tables.
+
+Write firmware/boards/*.py anew after a change: python -m firmware.workshop boards
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware.workshop.build import ROOT
+
+TABLES = ROOT / "hardware" / "boards"
+PIN_TABLES = ROOT / "firmware" / "boards"
+LIGHTS = ("pixel", "lamp")
+MIB = 1024 * 1024
+
+
+class BoardError(Exception):
+    """A board's table cannot be built; the message names file and line of thought."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What a chip's pins can do (its datasheet, section 2).
+
+    pins: that exist. taken: by the flash, by USB or by the console. inputs: cannot drive anything.
+    straps: read at reset, so nothing that drives or pulls may hang on them (a BOOT button may). uarts: which
+    are free; 0 is the console.
+    """
+
+    architecture: str
+    image_at: int
+    pins: frozenset[int]
+    taken: frozenset[int]
+    inputs: frozenset[int]
+    straps: frozenset[int]
+    uarts: tuple[int, ...]
+
+
+CHIPS = {
+    "esp32": Chip(
+        "xtensawin",
+        0x1000,
+        frozenset(range(40)) - {20, 24, 28, 29, 30, 31},
+        frozenset({1, 3, 6, 7, 8, 9, 10, 11}),
+        frozenset({34, 35, 36, 37, 38, 39}),
+        frozenset({0, 2, 5, 12, 15}),
+        (1, 2),
+    ),
+    "esp32s3": Chip(
+        "xtensawin",
+        0,
+        frozenset(range(49)) - {22, 23, 24, 25},
+        frozenset({19, 20, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 43, 44}),
+        frozenset(),
+        frozenset({0, 3, 45, 46}),
+        (1, 2),
+    ),
+    "unix": Chip("x64", 0, frozenset(range(64)), frozenset(), frozenset(), frozenset({0}), (1, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table: its file's name without ending, and what stands in it."""
+
+    key: str
+    facts: dict[str, Any]
+
+    @property
+    def chip(self) -> Chip:
+        return CHIPS[self.facts["chip"]]
+
+    @property
+    def flash_bytes(self) -> int:
+        return int(self.facts["flash_mib"]) * MIB
+
+    def wires(self) -> list[tuple[str, int, bool]]:
+        """(what for, pin, whether the hub drives it) of every pin in use."""
+        light, button = self.facts["light"], self.facts["button"]
+        found = [("light", light["pin"], True), ("button", button["pin"], False)]
+        for uart in self.facts["uart"]:
+            found += [
+                (f"uart {uart['number']} tx", uart["tx"], True),
+                (f"uart {uart['number']} rx", uart["rx"], False),
+            ]
+        return found
+
+
+def load(key: str) -> Board:
+    """The board of that name, checked. BoardError when there is none, or it cannot work."""
+    path = TABLES / f"{key}.toml"
+    if not path.exists():
+        raise BoardError(f"no board {key!r}; there are {', '.join(names())}")
+    try:
+        board = Board(key, tomllib.loads(path.read_text()))
+        _check(board)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise BoardError(f"{path.name}: {type(error).__name__} {error}") from None
+    return board
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in TABLES.glob("*.toml"))
+
+
+def _check(board: Board) -> None:
+    chip, used = board.chip, set()
+    for purpose, pin, drives in board.wires():
+        problem = _problem(chip, pin, drives=drives)
+        if pin in used:
+            problem = "is used twice"
+        if problem:
+            raise ValueError(f"GPIO{pin} ({purpose}) {problem}")
+        used.add(pin)
+    if board.facts["light"]["kind"] not in LIGHTS:
+        raise ValueError(f"a light is one of {', '.join(LIGHTS)}")
+    if board.facts["button"]["pressed"] not in (0, 1):
+        raise ValueError("a pressed button reads 0 or 1")
+    numbers = [uart["number"] for uart in board.facts["uart"]]
+    if len(set(numbers)) != len(numbers) or not set(numbers) <= set(chip.uarts):
+        raise ValueError(f"free UARTs of this chip: {chip.uarts}, each once")
+
+
+def _problem(chip: Chip, pin: int, *, drives: bool) -> str:
+    if pin not in chip.pins:
+        return "does not exist on this chip"
+    if pin in chip.taken:
+        return "belongs to the flash, to USB or to the console"
+    if drives and pin in chip.inputs:
+        return "is an input only"
+    if drives and pin in chip.straps:
+        return "is read at reset and must not be driven"
+    return ""
+
+
+def pin_table(board: Board) -> str:
+    """The firmware's module for this board."""
+    light, button = board.facts["light"], board.facts["button"]
+    uarts = {uart["number"]: (uart["tx"], uart["rx"]) for uart in board.facts["uart"]}
+    return f'''"""Pins of {board.facts["name"]}. Made from hardware/boards/{board.key}.toml: change that."""
+
+HARDWARE = "{board.key.replace("_", "-")}"
+LIGHT = ("{light["kind"]}", {light["pin"]})
+BUTTON = ({button["pin"]}, {button["pressed"]})
+UARTS = {uarts}
+'''
+
+
+def write_all() -> list[Path]:
+    """All pin tables anew; those that changed."""
+    changed = []
+    for key in names():
+        path, text = PIN_TABLES / f"{key}.py", pin_table(load(key))
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            changed.append(path)
+    return changed
