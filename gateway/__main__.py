@@ -136,9 +136,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _decode(chosen: argparse.Namespace) -> int:
     from gateway import decode
+    from gateway.drivers import driver_names
 
     if chosen.list:
-        names = decode.driver_names()
+        names = driver_names()
         print(json.dumps(names) if chosen.json else "\n".join(names))
         return OK
     stdin = str(chosen.file) == STDIN

@@ -9,12 +9,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.wire.items import DeviceClock
 from gateway.wire.measurement import BOOT_SIZE, Moment
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# A device's clock shows whole seconds and loses a few in ten thousand.
-SLACK_S, DRIFT = 20, 3e-4
 SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 
 
@@ -46,21 +43,3 @@ class Clock:
         """UTC, or None while it is not known."""
         wall_ms = self.now().wall_ms
         return None if wall_ms is None else datetime.fromtimestamp(wall_ms / 1000, UTC)
-
-
-def shown(clock: DeviceClock, now: Moment) -> bytes:
-    """What a device's clock showed in this boot, in a form to be kept."""
-    return f"{now.boot.hex()} {clock.mono_ms} {clock.device_time}".encode()
-
-
-def ran_back(before: bytes, after: bytes) -> bool:
-    """Whether a device's clock, `shown` twice, was set back or restarted in between, as far as can be told.
-
-    Within one boot of the hub the time between is known, and a clock that shows less than that ran back.
-    """
-    (boot, mono_ms, text), (boot_after, mono_after_ms, text_after) = (
-        row.decode().split(" ") for row in (before, after)
-    )
-    went_s = (datetime.fromisoformat(text_after) - datetime.fromisoformat(text)).total_seconds()
-    passed_s = (int(mono_after_ms) - int(mono_ms)) / 1000 if boot == boot_after else 0
-    return went_s < passed_s * (1 - DRIFT) - (SLACK_S if passed_s else 0)

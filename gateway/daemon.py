@@ -12,21 +12,21 @@ import structlog
 from gateway.clock import Clock
 from gateway.config import BluetoothEntry, Config, make_data_directory
 from gateway.control import Channel, serve
-from gateway.dialogue import Dialogue
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver
-from gateway.hub import Hub
+from gateway.hub.dialogue import Dialogue
+from gateway.hub.hub import Hub
+from gateway.hub.sealer import Sealer
+from gateway.hub.visit import Listener
 from gateway.identities import bluetooth_device, serial_device
 from gateway.logs import log_to_stderr
 from gateway.notify import notify, watchdog_interval_s
 from gateway.outbox import Outbox
 from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
-from gateway.sealer import Sealer
 from gateway.serial_port import SerialPort
-from gateway.signer import Signer, certificate_request
+from gateway.signer import Signer, certificate_request, verify
 from gateway.uplink import Arrived, Connected, Event, Uplink, UplinkSettings
-from gateway.visit import Listener
 
 TICK_S = 1.0
 # Plugging the hub in is the installer's act: so long configured devices without a bond may pair.
@@ -95,7 +95,7 @@ class _Daemon:
         config, outbox, now = self._config, self._outbox, self._clock.now
         signer = Signer.open(config.data)
         sealer = Sealer(outbox, signer, config.hub, now)
-        dialogue = Dialogue(config.hub, outbox, signer, config.state_key, now, self._uplink.publish)
+        dialogue = Dialogue(config.hub, outbox, signer, config.state_key, now, self._uplink.publish, verify)
         for former in Signer.former(config.data):
             if not outbox.holds_of(former.kid):  # nothing of it can be asked for any more
                 Signer.retire(config.data, former.kid)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.drivers import DRIVERS, driver_named
+from gateway.drivers import driver_named
 from gateway.drivers.base import SENT, Driver, Record
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
@@ -34,11 +34,6 @@ class _Line:
     frames: list[tuple[int, Frame]] = field(default_factory=list)
     device: dict[str, str] = field(default_factory=dict)
     at: str | None = None
-
-
-def driver_names() -> list[str]:
-    """All names that a line's `driver` may hold."""
-    return [driver.name for driver in DRIVERS]
 
 
 def decode_lines(lines: Iterable[str] | Iterable[bytes], out: Callable[[str], None]) -> bool:

@@ -4,8 +4,8 @@ import secrets
 from contextlib import closing
 from pathlib import Path
 
-from gateway.bookkeeping import TOLD
 from gateway.config import BluetoothEntry, Config, SerialEntry
+from gateway.hub.bookkeeping import TOLD
 from gateway.outbox import Look, Outbox, OutboxError
 from gateway.wire.measurement import Device
 

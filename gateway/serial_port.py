@@ -18,7 +18,7 @@ import serial
 import structlog
 
 from gateway.drivers.base import Driver
-from gateway.visit import Listener, Visit
+from gateway.hub.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Device

@@ -10,17 +10,13 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gateway.wire.errors import MeethubError
+from gateway.hub.errors import SignerError
 from gateway.wire.measurement import key_id
 from gateway.wire.topics import is_hub_id
 
 SIGNING_KEY, TLS_KEY = "signing.key", "tls.key"
 RETIRED = "signing-"
 SEED_SIZE = 32
-
-
-class SignerError(MeethubError):
-    """A key of this hub cannot be read or written."""
 
 
 class Signer:

@@ -16,12 +16,12 @@ from gateway.config import Config
 from gateway.daemon import run
 from gateway.drivers import driver_named
 from gateway.drivers.base import Driver, Known
+from gateway.hub.visit import Visit
 from gateway.logs import log_to_stderr
 from gateway.pairing.agent import PairingAgent
 from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, BluetoothDevice, Radio
 from gateway.serial_port import SerialPort
-from gateway.visit import Visit
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Device
 

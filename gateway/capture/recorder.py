@@ -12,7 +12,7 @@ import structlog
 
 from gateway.capture.recording import FROM, MOST_ROWS, SILENT, TO, CaptureError, Row, Tape, lines_of
 from gateway.capture.redaction import redacted
-from gateway.visit import Listener, Visit
+from gateway.hub.visit import Listener, Visit
 from gateway.wire.items import Frame
 
 log = structlog.get_logger()

@@ -1,57 +1,49 @@
-"""All drivers, by name. A driver is one file here and one line in DRIVERS."""
+"""All drivers, by name; each is loaded when asked for. A driver is one file here and one line in DRIVERS."""
 
-from gateway.drivers.ascensia_contour import AscensiaContour
-from gateway.drivers.ascii_scale import AsciiScale
 from gateway.drivers.base import Driver, Record
-from gateway.drivers.blood_pressure import BloodPressure
-from gateway.drivers.contec_cms50 import ContecCms50
-from gateway.drivers.continuous_glucose import ContinuousGlucose
-from gateway.drivers.freestyle_serial import FreestyleSerial
-from gateway.drivers.glucose_meter import GlucoseMeter
-from gateway.drivers.heart_rate import HeartRate
-from gateway.drivers.lifescan_serial import LifescanSerial
-from gateway.drivers.mi_scale import MiScale
-from gateway.drivers.nonin_3230 import Nonin3230
-from gateway.drivers.nonin_serial import NoninSerial
-from gateway.drivers.omron_blood_pressure import OmronBloodPressure
-from gateway.drivers.onetouch_verio import OnetouchVerio
-from gateway.drivers.pulse_oximeter import PulseOximeter
-from gateway.drivers.taidoc import TaiDoc
-from gateway.drivers.thermometer import Thermometer
-from gateway.drivers.viatom_oximeter import ViatomOximeter
-from gateway.drivers.weight_scale import WeightScale
 from gateway.wire.errors import DecodeError
 from gateway.wire.items import Frame
 
-DRIVERS: tuple[type[Driver], ...] = (
-    AscensiaContour,
-    AsciiScale,
-    BloodPressure,
-    ContecCms50,
-    ContinuousGlucose,
-    FreestyleSerial,
-    GlucoseMeter,
-    HeartRate,
-    LifescanSerial,
-    MiScale,
-    Nonin3230,
-    NoninSerial,
-    OmronBloodPressure,
-    OnetouchVerio,
-    PulseOximeter,
-    TaiDoc,
-    Thermometer,
-    ViatomOximeter,
-    WeightScale,
-)
+# Name, module and class. One text, because a table of texts would stand in an ESP32's memory.
+DRIVERS = """\
+ascensia-contour gateway.drivers.ascensia_contour AscensiaContour
+ascii-scale gateway.drivers.ascii_scale AsciiScale
+blood-pressure gateway.drivers.blood_pressure BloodPressure
+contec-cms50 gateway.drivers.contec_cms50 ContecCms50
+continuous-glucose gateway.drivers.continuous_glucose ContinuousGlucose
+freestyle-serial gateway.drivers.freestyle_serial FreestyleSerial
+glucose-meter gateway.drivers.glucose_meter GlucoseMeter
+heart-rate gateway.drivers.heart_rate HeartRate
+lifescan-serial gateway.drivers.lifescan_serial LifescanSerial
+mi-scale gateway.drivers.mi_scale MiScale
+nonin-3230 gateway.drivers.nonin_3230 Nonin3230
+nonin-serial gateway.drivers.nonin_serial NoninSerial
+omron-blood-pressure gateway.drivers.omron_blood_pressure OmronBloodPressure
+onetouch-verio gateway.drivers.onetouch_verio OnetouchVerio
+pulse-oximeter gateway.drivers.pulse_oximeter PulseOximeter
+taidoc gateway.drivers.taidoc TaiDoc
+thermometer gateway.drivers.thermometer Thermometer
+viatom-oximeter gateway.drivers.viatom_oximeter ViatomOximeter
+weight-scale gateway.drivers.weight_scale WeightScale
+"""
+
+
+def driver_names() -> list[str]:
+    """The names of all drivers."""
+    return [line.split(" ")[0] for line in _lines()]
 
 
 def driver_named(name: str) -> type[Driver] | None:
     """The driver of that name, or None."""
-    for driver in DRIVERS:
-        if driver.name == name:
-            return driver
+    for line in _lines():
+        if line.split(" ")[0] == name:
+            return _driver(line)
     return None
+
+
+def all_drivers() -> tuple[type[Driver], ...]:
+    """Every driver; loads them all."""
+    return tuple([_driver(line) for line in _lines()])
 
 
 def decode_record(name: str, frames: list[Frame]) -> list[Record]:
@@ -67,3 +59,13 @@ def decode_record(name: str, frames: list[Frame]) -> list[Record]:
     for frame in frames:
         records += driver.received(frame)
     return records + driver.finish()
+
+
+def _lines() -> list[str]:
+    return DRIVERS.split("\n")[:-1]
+
+
+def _driver(line: str) -> type[Driver]:
+    _, module, kind = line.split(" ")
+    driver: type[Driver] = getattr(__import__(module, None, None, (kind,)), kind)
+    return driver

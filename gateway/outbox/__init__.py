@@ -1,9 +1,8 @@
 """The hub's durable store; the only room of the gateway that knows SQLite. `outbox.py` is its face."""
 
+from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Captured, Effect, Head, Message, OutboxError
 from gateway.outbox.look import Look
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.rows import Captured, Effect, Head, Message, OutboxError
-from gateway.outbox.schema import ADDED, PARTIAL, WHOLE
 
 __all__ = [
     "ADDED",

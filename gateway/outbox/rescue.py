@@ -11,14 +11,13 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from gateway.hub.stored import Key, Ranges, holds, join, key_from_body, row_sum, signed_hashes, subtract
 from gateway.outbox.captures import last
 from gateway.outbox.pages import Cell, Images
-from gateway.outbox.rows import Key, Ranges, holds, join, key_from_body, row_sum, signed_hashes, subtract
 from gateway.outbox.schema import (
     CAPTURES,
     KEY_TABLES,
@@ -209,7 +208,7 @@ def _settle_keys(
             connection.execute(query, (kid, low, high))
         if not known:  # whether the bridge holds these very envelopes is not certain either: each goes again
             connection.execute("UPDATE envelope SET sent = 0 WHERE kid = ? AND accepted = 0", (kid,))
-        yield replace(key, absent=join(absent, key.freed), burnt=key.burnt or not known)
+        yield key.changed(absent=join(absent, key.freed), burnt=key.burnt or not known)
 
 
 def _advanced(connection: sqlite3.Connection, key: Key, top: int) -> Key:
@@ -218,7 +217,7 @@ def _advanced(connection: sqlite3.Connection, key: Key, top: int) -> Key:
     proof, signed = connection.execute(query, (key.kid, top)).fetchone()
     contents = open_signed(signed).contents
     statements = key.statements if contents is None else contents.statements
-    return replace(key, sequence=top, hash=proof, statements=statements)
+    return key.changed(sequence=top, hash=proof, statements=statements)
 
 
 def _furthest(found: Key | None, remembered: Key | None) -> Key | None:

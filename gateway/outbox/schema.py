@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gateway.outbox.rows import Key, OutboxError, key_from_body, row_sum
+from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Key, OutboxError, key_from_body, row_sum
 from gateway.wire.errors import WireError
 
 VERSION = 1
@@ -20,9 +20,7 @@ VERSION = 1
 PLACES = 64
 # Measurements that a hub does not seal again (protocol, section 1).
 KNOWN = 2000
-# How a measurement was sealed; stands behind its key in `known`. One that was sealed before it was whole gets
-# one addition, in an envelope of its own: so each of the two can be lost, and sealed again, by itself.
-WHOLE, PARTIAL, ADDED = b"", b"partial", b"added"
+# How a measurement was sealed; stands behind its key in `known`.
 STAGES = (WHOLE, PARTIAL, ADDED)
 CAPTURES = "captures"
 # Random, made with the database; a rescue gives another.

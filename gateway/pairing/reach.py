@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 
 from gateway.config import Config, make_data_directory
 from gateway.control import Channel, ControlError, dial, inside
+from gateway.hub.visit import Visit
 from gateway.outbox import Outbox, OutboxError
 from gateway.pairing.agent import PairingAgent
 from gateway.pairing.desk import Desk
 from gateway.pairing.window import PairingWindow
 from gateway.radio import Backend, Radio
-from gateway.visit import Visit
 from gateway.wire.items import Frame
 
 

@@ -10,8 +10,8 @@ import structlog
 from bleak.backends.scanner import AdvertisementData
 from bleak.uuids import normalize_uuid_str
 
+from gateway.hub.visit import Listener, Visit
 from gateway.radio.base import BluetoothDevice, Budget, Limits
-from gateway.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import Device
 

@@ -9,8 +9,8 @@ import structlog
 
 from gateway.drivers.base import Driver
 from gateway.drivers.shared.clocks import Clock, WallTime
+from gateway.hub.visit import Visit
 from gateway.radio.base import HubTime, Line, RadioError, maybe
-from gateway.visit import Visit
 from gateway.wire.items import DeviceClock
 
 TOLERANCE_S = 60

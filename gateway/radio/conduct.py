@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 
+from gateway.hub.visit import Listener, Visit
 from gateway.radio.base import (
     BluetoothDevice,
     Budget,
@@ -26,7 +27,6 @@ from gateway.radio.base import (
 )
 from gateway.radio.clock import ClockKeeper
 from gateway.radio.quirks import leaves_after_bond
-from gateway.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Device

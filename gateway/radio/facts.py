@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from gateway.hub.visit import Visit
 from gateway.radio.base import RadioError
 from gateway.radio.watchdog import HEARS, UNPROVEN
-from gateway.visit import Visit
 
 # A bond that is gone, on either side or to somebody else: a person must pair again.
 BOND_CODES = ("bond-lost", "bond-elsewhere", "bond-other-adapter", "pairing-needed")

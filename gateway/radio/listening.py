@@ -18,6 +18,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from gateway.drivers.base import Driver
+from gateway.hub.visit import Listener
 from gateway.radio.base import BluetoothDevice, HubTime, Limits, RadioError
 from gateway.radio.bonding import Bonder, Paired
 from gateway.radio.broadcast import Broadcast
@@ -28,7 +29,6 @@ from gateway.radio.machine import BluezAdapter, Machine, NoMachine
 from gateway.radio.recognise import Candidate, candidate, plain
 from gateway.radio.scanning import Ears, Hears
 from gateway.radio.turned_away import bond_elsewhere, turned_away
-from gateway.visit import Listener
 
 ADAPTER = "hci0"
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.uuids import normalize_uuid_str
 
-from gateway.drivers import DRIVERS
+from gateway.drivers import all_drivers
 from gateway.drivers.base import Driver
 from gateway.radio.line import is_bonded
 
@@ -36,7 +36,7 @@ def candidate(found: BLEDevice, data: AdvertisementData) -> Candidate | None:
 def fitting(name: str, services: set[str]) -> tuple[type[Driver], ...]:
     """Drivers by service (a full UUID) or by how the name begins; those that both speak for first."""
     ranked = []
-    for place, driver in enumerate(DRIVERS):
+    for place, driver in enumerate(all_drivers()):
         by_name = any(name.startswith(start) for start in driver.names)
         by_service = any(normalize_uuid_str(service) in services for service in driver.services)
         if by_name or by_service:

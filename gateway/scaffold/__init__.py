@@ -88,18 +88,11 @@ def _tables(checkout: Path, words: dict[str, str]) -> dict[Path, str]:
     except OSError:
         raise ScaffoldError("no-checkout", str(checkout)) from None
     entry = Template(_ENTRY).substitute(words)
+    line = Template("$name gateway.drivers.$module $driver\n").substitute(words)
     return {
-        drivers: _with_driver(texts[0], words),
+        drivers: _inserted(texts[0], 'DRIVERS = """\\\n', line),
         catalogue: _inserted(texts[1], ")\nUSUAL", entry, before=True),
     }
-
-
-def _with_driver(text: str, words: dict[str, str]) -> str:
-    line = Template("from gateway.drivers.$module import $driver\n").substitute(words)
-    imports = [known for known in text.splitlines(keepends=True) if known.startswith("from gateway.")]
-    later = [known for known in imports if known > line]
-    text = text.replace(later[0], line + later[0], 1)
-    return _inserted(text, "DRIVERS: tuple[type[Driver], ...] = (\n", f"    {words['driver']},\n")
 
 
 def _inserted(text: str, place: str, line: str, *, before: bool = False) -> str:

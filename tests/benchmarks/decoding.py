@@ -24,7 +24,7 @@ from pathlib import Path
 from home_assistant_bluetooth import BluetoothServiceInfo
 from xiaomi_ble.parser import XiaomiBluetoothDeviceData
 
-from gateway.drivers import DRIVERS, decode_record
+from gateway.drivers import all_drivers, decode_record
 from gateway.drivers.mi_scale import MiScale
 from gateway.wire.items import Frame
 
@@ -173,7 +173,7 @@ def main() -> int:
     lines, goals = beside_xiaomi()
     print(*lines, sep="\n")
     print(f"\na bad or unknown frame beside a good one (goal: at most {AT_MOST} times)")
-    for name in sorted(driver.name for driver in DRIVERS):
+    for name in sorted(driver.name for driver in all_drivers()):
         line, met = beside_good(name)
         lines.append(line)
         goals = goals and met

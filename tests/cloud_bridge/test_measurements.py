@@ -10,6 +10,8 @@ from cloud_bridge.ledger.answers import AnswerError
 from cloud_bridge.ledger.bindings import BindingError
 from cloud_bridge.placing import device_seconds
 from cloud_bridge.schema import arrivals, deliveries, disclosures, holds, measurements, quarantine
+from gateway.drivers import DRIVERS
+from gateway.drivers.blood_pressure import BloodPressure
 from gateway.wire.cbor import decode
 from gateway.wire.envelope import digest
 from gateway.wire.items import (
@@ -89,6 +91,10 @@ def test_what_the_hub_read_differently_is_held_with_both_versions(street, hub):
     assert (held.code, held.detail) == ("decoded-differently", "blood-pressure 7 / 1")
 
 
+class Tomorrow(BloodPressure):
+    name = "blood-pressure-of-tomorrow"
+
+
 def test_undecoded_frames_are_kept_and_read_again_after_a_driver_update(street, hub, monkeypatch):
     street.bind()
     item = measured(hub)
@@ -97,12 +103,8 @@ def test_undecoded_frames_are_kept_and_read_again_after_a_driver_update(street, 
     assert street.open_codes() == ["undecoded"]
     with street.within() as connection:
         assert taking.decode_again(connection, START + HOUR) == 0
-    from gateway import drivers
-
-    class Tomorrow(drivers.BloodPressure):
-        name = "blood-pressure-of-tomorrow"
-
-    monkeypatch.setattr(drivers, "DRIVERS", (*drivers.DRIVERS, Tomorrow))
+    line = f"{Tomorrow.name} {__name__} Tomorrow\n"
+    monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + line)
     with street.within() as connection:
         assert taking.decode_again(connection, START + DAY) == 1
     assert (street.statuses(), street.open_codes()) == (["due"], [])

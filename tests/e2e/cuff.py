@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.drivers.blood_pressure import BloodPressure
+from gateway.hub.visit import Visit
 from gateway.simulator.devices.blood_pressure_monitor import measurement
 from gateway.simulator.meter_memory import CLOCK_AFTER_BATTERY
-from gateway.visit import Visit
 from gateway.wire.items import DeviceClock
 from gateway.wire.measurement import Device
 from tests.e2e.gateways import Gateway, Time

@@ -6,11 +6,11 @@ from secrets import token_bytes
 from time import time_ns
 
 from gateway.clock import Clock
-from gateway.dialogue import Dialogue
-from gateway.hub import Hub
+from gateway.hub.dialogue import Dialogue
+from gateway.hub.hub import Hub
+from gateway.hub.sealer import Sealer
 from gateway.outbox import Outbox
-from gateway.sealer import Sealer
-from gateway.signer import Signer, certificate_request
+from gateway.signer import Signer, certificate_request, verify
 from gateway.wire.items import Statement
 from gateway.wire.measurement import BOOT_SIZE, Moment
 from tests.e2e.wire import Wire
@@ -102,7 +102,7 @@ class Gateway:
         )
         sealer = Sealer(self.outbox, signer, self.name, now)
         send = self._wire.sender(self.name)
-        dialogue = Dialogue(self.name, self.outbox, signer, self.state_key, now, send)
+        dialogue = Dialogue(self.name, self.outbox, signer, self.state_key, now, send, verify)
         self.hub = Hub(self.outbox, sealer, dialogue, self.clock, lambda: Signer.renew(self.directory))
         self.hub.visits.replay()
 

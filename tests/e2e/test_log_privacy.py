@@ -23,8 +23,8 @@ import gateway.logs
 from cloud_bridge import administration, deliver
 from gateway.drivers.blood_pressure import BloodPressure
 from gateway.drivers.nonin_serial import NoninSerial
+from gateway.hub.visit import Visit
 from gateway.outbox import OutboxError
-from gateway.visit import Visit
 from gateway.wire.items import DeviceClock
 from gateway.wire.measurement import Device
 from gateway.wire.topics import ENVELOPE, HELLO, KEY, up

@@ -7,8 +7,8 @@ import pytest
 from cloud_bridge.ledger import again, measurements, quarantine
 from cloud_bridge.ledger.quarantine import MAX_CRASHES
 from cloud_bridge.schema import gaps
+from gateway.hub.sealer import Pending
 from gateway.outbox import WHOLE
-from gateway.sealer import Pending
 from gateway.wire import cose
 from gateway.wire.cbor import encode
 from gateway.wire.envelope import CONTENT_TYPE, external_aad, message, open_message

@@ -9,18 +9,18 @@ from pathlib import Path
 import structlog
 
 from gateway.clock import Clock
-from gateway.dialogue import Dialogue
 from gateway.drivers.blood_pressure import BloodPressure
-from gateway.hub import Hub
+from gateway.hub.dialogue import Dialogue
+from gateway.hub.hub import Hub
+from gateway.hub.sealer import Sealer
+from gateway.hub.visit import Visit
+from gateway.hub.visits import Visits
 from gateway.outbox import Outbox
 from gateway.pairing.agent import PairingAgent
 from gateway.pairing.window import PairingWindow
 from gateway.radio import BluetoothDevice, Limits, Radio
 from gateway.radio.listening import DeviceFacts
-from gateway.sealer import Sealer
-from gateway.signer import Signer
-from gateway.visit import Visit
-from gateway.visits import Visits
+from gateway.signer import Signer, verify
 from gateway.wire.envelope import open_disclosure, open_message
 from gateway.wire.records import ReadingItem
 
@@ -84,7 +84,7 @@ class House:
         signer = Signer.open(folder)
         self.outbox = Outbox(folder / "outbox.sqlite", SPACE_BYTES)
         self.sealer = Sealer(self.outbox, signer, HUB, clock.now)
-        dialogue = Dialogue(HUB, self.outbox, signer, bytes(32), clock.now, lambda *_: False)
+        dialogue = Dialogue(HUB, self.outbox, signer, bytes(32), clock.now, lambda *_: False, verify)
         hub = Hub(self.outbox, self.sealer, dialogue, clock, lambda: Signer.renew(folder))
         self.listener = Watched(hub.visits)
         self.radio = Radio(

@@ -7,13 +7,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clock import Clock
-from gateway.dialogue import Dialogue
 from gateway.drivers import driver_named
-from gateway.hub import Hub
+from gateway.hub.dialogue import Dialogue
+from gateway.hub.hub import Hub
+from gateway.hub.sealer import Sealer
+from gateway.hub.visit import Visit
 from gateway.outbox import Outbox
-from gateway.sealer import Sealer
 from gateway.signer import Signer, verify
-from gateway.visit import Visit
 from gateway.wire import cose, state, topics
 from gateway.wire.envelope import Sealed, open_disclosure, open_message
 from gateway.wire.item import Item
@@ -176,7 +176,7 @@ class House:
         self.outbox = Outbox(self.folder / "outbox.sqlite", self.limit)
         self.sealer = Sealer(self.outbox, self.signer, HUB, self.clock.now)
         self.dialogue = Dialogue(
-            HUB, self.outbox, self.signer, self.bridge.public_key, self.clock.now, self.line.publish
+            HUB, self.outbox, self.signer, self.bridge.public_key, self.clock.now, self.line.publish, verify
         )
         renew: Callable[[], Signer] = lambda: Signer.renew(self.folder)  # noqa: E731 (a name for the reader)
         former: Callable[[], list[Signer]] = lambda: Signer.former(self.folder)  # noqa: E731 (as above)

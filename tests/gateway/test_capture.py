@@ -29,10 +29,11 @@ from gateway.capture.recording import (
     tapes_in,
 )
 from gateway.capture.redaction import redacted
-from gateway.drivers import DRIVERS
+from gateway.drivers import all_drivers
 from gateway.drivers.ascensia_contour import AscensiaContour
 from gateway.drivers.lifescan_serial import LifescanSerial
 from gateway.drivers.taidoc import TaiDoc
+from gateway.hub.visit import Visit
 from gateway.radio import BluetoothDevice
 from gateway.serial_port import SerialPort
 from gateway.simulator.devices.contour_meter import ContourMeter
@@ -40,7 +41,6 @@ from gateway.simulator.devices.lifescan_meters import UltraEasy
 from gateway.simulator.devices.taidoc_meters import TaiDocBluetooth, TaiDocCable
 from gateway.simulator.virtual_adapter import VirtualAdapter
 from gateway.simulator.virtual_radio import AdapterPort, Air
-from gateway.visit import Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.measurement import Device
 from tests.gateway.config_fixtures import TEXT, write
@@ -115,7 +115,9 @@ def test_any_lines_are_visits_or_no_capture(lines):
     assert error.value.code in {"capture-unreadable", "capture-without-values"}
 
 
-CHANNELS = sorted({channel for driver in DRIVERS for channel in (*driver.subscribe, *driver.reads, "serial")})
+CHANNELS = sorted(
+    {channel for driver in all_drivers() for channel in (*driver.subscribe, *driver.reads, "serial")}
+)
 ROWS = st.builds(
     Row,
     st.integers(0, 10**6),
@@ -126,7 +128,7 @@ ROWS = st.builds(
 
 
 @settings(deadline=None)
-@given(st.sampled_from(DRIVERS), st.lists(ROWS, max_size=8), st.data())
+@given(st.sampled_from(all_drivers()), st.lists(ROWS, max_size=8), st.data())
 def test_any_visit_of_any_driver_plays(driver, rows, data):
     """Also what the hub sent, whatever it was: a recorded exchange holds both sides."""
     own = st.sampled_from([*driver.subscribe, *driver.reads] or ["serial"])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import BOOT_ID, Clock, ran_back, shown
+from gateway.clock import BOOT_ID, Clock
+from gateway.hub.device_clock import ran_back, shown
 from gateway.wire.items import DeviceClock
 from gateway.wire.measurement import Moment, moment_from_wire
 

@@ -4,11 +4,11 @@ import secrets
 
 import pytest
 
-from gateway.bookkeeping import MARK, SECRET, told_identity
 from gateway.drivers import DRIVERS
 from gateway.drivers.base import Driver, Record
+from gateway.hub.bookkeeping import MARK, SECRET, told_identity
+from gateway.hub.visit import Visit
 from gateway.outbox import OutboxError
-from gateway.visit import Visit
 from gateway.wire.items import ReadingItem
 from gateway.wire.measurement import Device, RecordKey
 from gateway.wire.reading import Reading, Value
@@ -55,7 +55,7 @@ class Asked(Driver):
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch):
-    monkeypatch.setattr("gateway.drivers.DRIVERS", (*DRIVERS, Asked))
+    monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + f"asked {__name__} Asked\n")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decode import decode_line, decode_lines, driver_names
-from gateway.drivers import driver_named
+from gateway.decode import decode_line, decode_lines
+from gateway.drivers import driver_named, driver_names
 from gateway.drivers.families.omron_frames import NOTIFY
 from gateway.wire.measurement import Capture, Moment, RecordKey, measurement_key
 

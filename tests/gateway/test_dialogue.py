@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.dialogue import PATIENCE_MS, WINDOW
+from gateway.hub.dialogue import PATIENCE_MS, WINDOW
 from gateway.signer import Signer
 from gateway.wire import state, topics
 from gateway.wire.measurement import KID_SIZE

@@ -13,7 +13,7 @@ import structlog
 
 from cloud_bridge.authority import Authority
 from gateway.__main__ import OK, PROBLEM, UNREACHABLE, USAGE, main
-from gateway.drivers import DRIVERS
+from gateway.drivers import all_drivers
 from gateway.outbox import Outbox
 from gateway.signer import Signer
 from gateway.simulator.process import Program, free_port
@@ -178,7 +178,7 @@ def test_a_data_directory_that_cannot_be_written_is_said(run, hub):
 
 
 def test_decode_lists_all_drivers(run):
-    names = [driver.name for driver in DRIVERS]
+    names = [driver.name for driver in all_drivers()]
     assert run("decode", "--list")[:2] == (OK, "".join(name + "\n" for name in names))
     assert json.loads(run("decode", "--list", "--json")[1]) == names
 

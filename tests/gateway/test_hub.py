@@ -5,12 +5,12 @@ import sqlite3
 
 import pytest
 
-from gateway.drivers import DRIVERS, blood_pressure, heart_rate, nonin_serial, thermometer
+from gateway.drivers import DRIVERS, all_drivers, blood_pressure, heart_rate, nonin_serial, thermometer
 from gateway.drivers.base import Driver, Record
-from gateway.health import STATUS_EVERY_MS, Health
+from gateway.hub.health import STATUS_EVERY_MS, Health
+from gateway.hub.visit import Visit
 from gateway.outbox import OutboxError
 from gateway.signer import Signer, SignerError
-from gateway.visit import Visit
 from gateway.wire import topics
 from gateway.wire.items import Lost, ReadingItem, Status
 from gateway.wire.measurement import Device, RecordKey, measurement_key
@@ -57,7 +57,7 @@ def keys(house) -> list[bytes]:
     """Measurement keys as the bridge computes them, from the frames alone."""
     found = []
     for item in readings(house):
-        driver = next(kind for kind in DRIVERS if kind.name == item.driver)()
+        driver = next(kind for kind in all_drivers() if kind.name == item.driver)()
         records = [record for frame in item.frames for record in driver.received(frame)] + driver.finish()
         found += [
             measurement_key(item.device.identity, record.key, item.capture)
@@ -195,7 +195,7 @@ def made(frames, number):
 
 @pytest.fixture
 def joining(monkeypatch):
-    monkeypatch.setattr("gateway.drivers.DRIVERS", (*DRIVERS, Joining))
+    monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + f"joining {__name__} Joining\n")
 
 
 def weights(house):
@@ -395,7 +395,7 @@ def test_a_stream_record_survives_a_cut_before_it_was_sealed(house):
 def test_frames_of_a_driver_that_is_gone_are_sealed_undecoded(house, monkeypatch):
     house.sealer.seal = _nothing_sealed
     house.cuff(record_bytes())
-    monkeypatch.setattr("gateway.drivers.DRIVERS", ())
+    monkeypatch.setattr("gateway.drivers.DRIVERS", "")
     house.restart()
     house.hub.visits.replay()
     (item,) = readings(house)

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from gateway.bookkeeping import TOLD
 from gateway.config import BluetoothEntry, SerialEntry, load, make_data_directory
+from gateway.hub.bookkeeping import TOLD
 from gateway.identities import bluetooth_device, configured, serial_device
 from gateway.outbox import Outbox, OutboxError
 from tests.gateway.config_fixtures import write

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outbox.rows import common, holds, join, subtract
+from gateway.hub.stored import common, holds, join, subtract
 from tests.gateway.outbox_fixtures import Bench
 from tests.gateway.outbox_trace import Trace, child
 

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from gateway.drivers.base import Record
+from gateway.hub.sealer import Sealer
 from gateway.outbox import Captured, OutboxError
-from gateway.sealer import Sealer
 from gateway.signer import Signer, verify
 from gateway.wire import cose
 from gateway.wire.envelope import (

@@ -1,7 +1,7 @@
 """Records that devices tell in two parts: a glucose measurement and its context, a composition in two packets."""
 
 from gateway.drivers import driver_named
-from gateway.visit import Visit
+from gateway.hub.visit import Visit
 from gateway.wire.items import Addition, Item, ReadingItem
 from gateway.wire.measurement import Device
 

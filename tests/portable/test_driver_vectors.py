@@ -5,7 +5,7 @@ A record key that was released never changes: a line of tests/vectors/*.json may
 
 import json
 
-from gateway.drivers import DRIVERS, decode_record
+from gateway.drivers import all_drivers, decode_record
 from gateway.wire.items import Frame
 from gateway.wire.measurement import Capture, Moment, measurement_key
 
@@ -47,7 +47,7 @@ def check(driver, name):
 
 def files():
     """(driver, file) of all: each driver has one of its name."""
-    return [(driver.name, driver.name.replace("-", "_")) for driver in DRIVERS]
+    return [(driver.name, driver.name.replace("-", "_")) for driver in all_drivers()]
 
 
 def test_every_driver_gives_what_its_vectors_say():

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.bookkeeping import SECRET
 from gateway.capture.recorder import CaptureFile, Recorder
 from gateway.capture.recording import play, tapes_in
 from gateway.drivers import driver_named
+from gateway.hub.bookkeeping import SECRET
 from gateway.simulator.catalogue import CATALOGUE, SERIAL
 from gateway.simulator.peripheral import Peripheral
 from tests.simulator.bench import told

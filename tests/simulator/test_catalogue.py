@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.drivers import DRIVERS, driver_named
+from gateway.drivers import all_drivers, driver_named
 from gateway.radio import Limits
 from gateway.simulator.__main__ import main
 from gateway.simulator.cable import Cable
@@ -37,7 +37,7 @@ def test_an_unknown_device_is_refused_with_the_list(capsys):
 
 
 def test_every_driver_has_a_virtual_device():
-    assert set(BY_DRIVER) == {driver.name for driver in DRIVERS}
+    assert set(BY_DRIVER) == {driver.name for driver in all_drivers()}
 
 
 def test_no_name_or_address_means_two_devices():

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.bookkeeping import TOLD, told_identity
 from gateway.drivers.ascensia_contour import AscensiaContour
+from gateway.hub.bookkeeping import TOLD, told_identity
 from gateway.outbox import OutboxError
 from gateway.simulator.devices.contour_meter import ContourMeter
 

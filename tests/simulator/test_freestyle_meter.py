@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.bookkeeping import TOLD, told_identity
 from gateway.drivers.freestyle_serial import FreestyleSerial
+from gateway.hub.bookkeeping import TOLD, told_identity
 from gateway.simulator.devices.freestyle_meter import FreestyleMeter
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.bookkeeping import TOLD, told_identity
 from gateway.drivers.taidoc import TaiDoc
+from gateway.hub.bookkeeping import TOLD, told_identity
 from gateway.simulator.devices.taidoc_meters import TaiDocBluetooth, TaiDocCable
 
 

@@ -129,7 +129,7 @@ def date_text(year: int, month: int, day: int, hour: int, minute: int, second: i
     return "%04d-%02d-%02dT%02d:%02d:%02d" % (year, month, day, hour, minute, second)
 
 
-def _days_before(year: int) -> int:
+def days_before(year: int) -> int:
     """Days from the first of January of the year 1 to that of this one."""
     years = year - 1
     return 365 * years + years // 4 - years // 100 + years // 400
@@ -139,7 +139,7 @@ def seconds_text(number: int, first_year: int) -> str | None:
     """The moment that many seconds after the first of January of `first_year`."""
     days, rest = divmod(number, 86400)
     year, month = first_year + days // 366, 1  # never too far
-    days -= _days_before(year) - _days_before(first_year)
+    days -= days_before(year) - days_before(first_year)
     while days >= 337 + days_in(year, 2):
         days -= 337 + days_in(year, 2)
         year += 1
