@@ -188,6 +188,8 @@ class _Line:
             reconnect_on_failure=False,
         )
         self._client.connect_timeout = settings.answer_within_s
+        self._presence = topics.up(settings.hub, topics.PRESENCE)
+        self._client.will_set(self._presence, topics.GONE, qos=0, retain=True)
         # As many may be queued as may be on their way: so paho queues none, and refuses the next one.
         self._client.max_inflight_messages_set(settings.window)
         self._client.max_queued_messages_set(settings.window)
@@ -224,6 +226,10 @@ class _Line:
 
     def close(self) -> None:
         """Say goodbye; a peer that does not react is left standing, so that no thread stays behind."""
+        if self._subscribed:
+            self._client.publish(
+                self._presence, topics.GONE, qos=0, retain=True
+            )  # a goodbye cancels the will
         if self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._gone.wait(CLOSED_WITHIN_S)
         ours = self._client.socket()
@@ -253,6 +259,7 @@ class _Line:
         if any(reason.is_failure for reason in reasons):
             self._refuse("uplink-subscription-refused")
         else:
+            self._client.publish(self._presence, topics.ALIVE, qos=0, retain=True)
             self._subscribed = True
             self._settled.set()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -18,6 +19,9 @@ from gateway.wire.errors import MeethubError
 AT_LEAST_ONCE = 1
 NO_MID = 0  # messages at QoS 0 have no number and cannot be acknowledged
 CLOSED_WITHIN_S = 1.0
+PRESENCE = "/up/" + topics.PRESENCE
+
+log = structlog.get_logger()
 
 
 class IntakeError(MeethubError):
@@ -163,7 +167,22 @@ class Line:
             # No hub of ours can mean this; acknowledged, so that it does not come for ever.
             self.acknowledge(message.mid)
             return
-        self._enqueue(self, Incoming(topic, bytes(message.payload), message.mid, self))
+        if topic.endswith(PRESENCE):
+            self._presence(topic, bytes(message.payload), message.mid)
+        else:
+            self._enqueue(self, Incoming(topic, bytes(message.payload), message.mid, self))
+
+    def _presence(self, topic: str, payload: bytes, mid: int) -> None:
+        """Told to the operator's log and no further: it is no evidence, and the ledger keeps when a hub spoke.
+
+        What the broker keeps of it comes again at each connection of ours.
+        """
+        hub = topic.split("/")[1]
+        if payload in (topics.ALIVE, topics.GONE):
+            log.info("hub-present" if payload == topics.ALIVE else "hub-gone", hub=hub)
+        else:
+            log.warning("presence-refused", hub=hub, size=len(payload))
+        self.acknowledge(mid)
 
     def _on_disconnect(self, *_: object) -> None:
         self._gone.set()

@@ -4,6 +4,9 @@ from gateway.wire.errors import WireError
 
 ENVELOPE, HELLO, KEY = "envelope", "hello", "key"
 UP = (ENVELOPE, HELLO, KEY)
+# Whether a hub is there, as the broker keeps it: no message of `UP`, for it says nothing about readings.
+PRESENCE = "presence"
+ALIVE, GONE = b"1", b"0"
 STATE = "state"
 ALL_UP = "hub/+/up/#"
 MAX_HUB_ID = 32
