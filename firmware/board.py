@@ -1,0 +1,40 @@
+"""The board that this is: its pins, by the table made for it (firmware/boards), and what hangs on them.
+
+Which board, /board.txt says; it is written with the boot file.
+"""
+
+from firmware import files
+
+FILE = "board.txt"
+USUAL = "esp32_s3_devkitc"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware.light import Light
+
+
+class Board:
+    """folder: where /board.txt stands. KeyError for a UART that the board does not have."""
+
+    def __init__(self, folder: str) -> None:
+        name = (files.read(folder + "/" + FILE) or USUAL.encode()).decode().strip()
+        self.pins = __import__("firmware.boards." + name, None, None, ("HARDWARE",))
+        self.hardware = self.pins.HARDWARE
+
+    def light(self) -> "Light":
+        from firmware.light import Light, lamp_on, neopixel_on
+
+        kind, pin = self.pins.LIGHT
+        return Light(neopixel_on(pin) if kind == "pixel" else lamp_on(pin))
+
+    def button_is_down(self) -> "Callable[[], bool]":
+        from firmware.button import button_on
+
+        return button_on(self.pins.BUTTON[0])
+
+    def uart_pins(self, number: int) -> tuple[int, int]:
+        """(transmit, receive) of that UART."""
+        pins: tuple[int, int] = self.pins.UARTS[number]
+        return pins
