@@ -1,0 +1,133 @@
+"""Improv over a cable: packets between the lines of the log.
+
+improv-wifi.com/serial, version 1: IMPROV, version, type, length, data, checksum; each of ours on a line of
+its own. A cable needs the finger too: it may lead to anybody's charger. The states are those of Bluetooth.
+"""
+
+import asyncio
+
+from firmware.setup.improv import (
+    HOSTNAME,
+    INVALID,
+    NETWORK,
+    PROVISIONED,
+    SCAN,
+    UNKNOWN_COMMAND,
+    Improv,
+    checksum,
+    packed,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.setup.window import Setup
+
+_HEAD = b"IMPROV\x01"
+_STATE, _ERROR, _COMMAND, _RESULT = 1, 2, 3, 4
+_ASK_STATE = 2  # where Bluetooth has identify
+_ONLINE, _HAS_WIFI = 1, 2
+
+
+class ImprovSerial:
+    """stream: an asyncio stream on the port. Bytes that are no packet are not ours and are passed over."""
+
+    results_fit = 255
+
+    def __init__(self, stream: asyncio.StreamReader, improv: Improv, host: "Setup") -> None:
+        self._stream = stream
+        self._improv = improv
+        self._host = host
+
+    async def run(self) -> None:
+        self._improv.carriers.append(self)
+        try:
+            self.state(self._improv.state)
+            while True:
+                kind, data = await self._packet()
+                if kind == _COMMAND:
+                    await self._command(data)
+                    await self._stream.drain()  # type: ignore[attr-defined]
+        except (OSError, EOFError):  # the cable is out
+            pass
+        finally:
+            self._improv.carriers.remove(self)
+
+    async def _packet(self) -> tuple[int, bytes]:
+        """The next whole packet; (0, b"") for one whose checksum is wrong, which is answered."""
+        await self._head()
+        kind, size = await self._stream.readexactly(2)
+        data = await self._stream.readexactly(size)
+        sum_said = await self._stream.readexactly(1)
+        if sum_said[0] == checksum(_HEAD + bytes([kind, size]) + data):
+            return kind, data
+        self.error(INVALID)
+        return 0, b""
+
+    async def _head(self) -> None:
+        """One byte after the other: none of the head's is its first again, so a start over loses nothing."""
+        met = 0
+        while met < len(_HEAD):
+            sign = (await self._stream.readexactly(1))[0]
+            met = met + 1 if sign == _HEAD[met] else int(sign == _HEAD[0])
+
+    async def _command(self, data: bytes) -> None:
+        if len(data) < 2 or len(data) != 2 + data[1]:
+            return self.error(INVALID)
+        command, rest = data[0], data[2:]
+        if command == _ASK_STATE:
+            return self._tell_state()
+        if command == NETWORK:
+            return self._tell_network()
+        if command > HOSTNAME + 1:
+            return self.error(UNKNOWN_COMMAND)
+        return await self._improv.obey(command, rest, self)
+
+    def _tell_state(self) -> None:
+        self.error(0)
+        self.state(self._improv.state)
+        if self._improv.state == PROVISIONED:
+            self.result(_ASK_STATE, self._host.urls())
+
+    def _tell_network(self) -> None:
+        self.error(0)
+        online = self._host.connected
+        self.result(
+            NETWORK,
+            [b"%d" % (_HAS_WIFI + (_ONLINE if online else 0))] + (self._host.urls() if online else []),
+        )
+
+    def state(self, number: int) -> None:
+        self._send(_STATE, bytes([number]))
+
+    def error(self, number: int) -> None:
+        self._send(_ERROR, bytes([number]))
+
+    def result(self, command: int, strings: list[bytes]) -> None:
+        """The networks heard go one by one, YES or NO for a password, and nothing after the last."""
+        if command == SCAN:
+            for at in range(0, len(strings), 3):
+                locked = b"NO" if strings[at + 2] == b"NO" else b"YES"
+                self._send(_RESULT, packed(SCAN, strings[at : at + 2] + [locked]))
+            strings = []
+        self._send(_RESULT, packed(command, strings))
+
+    def _send(self, kind: int, data: bytes) -> None:
+        """A line break before it too: half a line of the log may stand there."""
+        packet = _HEAD + bytes([kind, len(data)]) + data
+        self._stream.write(b"\n" + packet + bytes([checksum(packet)]) + b"\n")  # type: ignore[attr-defined]
+
+
+def open_console() -> asyncio.StreamReader:
+    """The port that the log is on. 0x03 in a packet is no Ctrl-C while it is used; see close_console."""
+    import sys
+
+    import micropython
+
+    micropython.kbd_intr(-1)
+    return asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
+
+
+def close_console() -> None:
+    import micropython
+
+    micropython.kbd_intr(3)
