@@ -24,10 +24,10 @@ class CertificateError(MeethubError):
         super().__init__("uplink-broker-not-trusted", detail)
 
 
-def dates(der) -> tuple[int, int]:  # type: ignore[no-untyped-def] # noqa: ANN001
+def dates(der: bytes | memoryview) -> tuple[int, int]:
     """Seconds since 1970 from and until which this certificate (DER, bytes or a view) counts."""
     _, at, _ = _element(der, 0, _SEQUENCE)
-    _, at, end = _element(der, at, _SEQUENCE)
+    _, at, _ = _element(der, at, _SEQUENCE)
     tag, _, after = _element(der, at)
     if tag == _VERSION:
         at = after
@@ -38,7 +38,7 @@ def dates(der) -> tuple[int, int]:  # type: ignore[no-untyped-def] # noqa: ANN00
     return begins, _time(der, at)[0]
 
 
-def _element(der, at: int, wanted: int = -1) -> tuple[int, int, int]:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _element(der: bytes | memoryview, at: int, wanted: int = -1) -> tuple[int, int, int]:
     """Tag, begin and end of the content of the element at this place."""
     size, tag = len(der), -1
     if at + 2 <= size:
@@ -55,7 +55,7 @@ def _element(der, at: int, wanted: int = -1) -> tuple[int, int, int]:  # type: i
     raise CertificateError("DER at %d" % at)
 
 
-def _time(der, at: int) -> tuple[int, int]:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _time(der: bytes | memoryview, at: int) -> tuple[int, int]:
     """The moment at this place, in seconds since 1970, and where the next element is."""
     tag, at, end = _element(der, at)
     text = bytes(der[at:end])

@@ -4,8 +4,8 @@ A board has no battery clock, so wall time is what an anchor says, an NTP server
 signed one, plus the time that passed since then on the board's own counter. The system's calendar is never
 read: no record can hold 1970 or 2000.
 
-Which anchor counts (protocol, section 8): the newest of each source. NTP's is the more exact one, the bridge's
-the only one that is signed: so NTP's counts while both agree within 60 s, and the bridge's where they do not.
+Which anchor counts (protocol, section 8): the newest of each source. NTP's is the more exact one, the
+bridge's the only signed one: so NTP's counts while both agree within 60 s, the bridge's where they do not.
 """
 
 import os
@@ -15,13 +15,19 @@ from firmware.time_zone import Zone, date_of, weekday
 from gateway.hub.events import log
 from gateway.wire.measurement import BOOT_SIZE, Moment
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.bearer import Callable
+    from gateway.drivers.shared.clocks import WallTime
+
 _DISAGREE_MS = 60_000
 # What lies outside was never told by a right clock: this code is younger, and certificates end before.
 EARLIEST_MS, LATEST_MS = 1_767_225_600_000, 4_102_444_800_000  # the years 2026 to 2099
 
 
 def _ticks() -> int:
-    return time.ticks_ms()  # type: ignore[attr-defined,no-any-return]
+    now: int = time.ticks_ms()  # type: ignore[attr-defined]
+    return now
 
 
 class Clock:
@@ -31,19 +37,19 @@ class Clock:
     must ask within each turn of it, which takes 12 days on a board: the hub asks every second.
     """
 
-    def __init__(self, zone: Zone, ticks: "object" = _ticks, mask: int | None = None) -> None:
+    def __init__(self, zone: Zone, ticks: "Callable[[], int]" = _ticks, mask: int | None = None) -> None:
         self.boot = os.urandom(BOOT_SIZE)
         self._zone = zone
         self._ticks = ticks
-        self._mask = time.ticks_add(0, -1) if mask is None else mask  # type: ignore[attr-defined]
-        self._last = ticks()  # type: ignore[operator]
+        self._mask: int = time.ticks_add(0, -1) if mask is None else mask  # type: ignore[attr-defined]
+        self._last = ticks()
         self._mono_ms = self._last
         self._ntp_ahead_ms: int | None = None
         self._bridge_ahead_ms: int | None = None
 
     def mono_ms(self) -> int:
         """Milliseconds since boot; never turns over."""
-        now = self._ticks()  # type: ignore[operator]
+        now = self._ticks()
         self._mono_ms += (now - self._last) & self._mask
         self._last = now
         return self._mono_ms
@@ -78,7 +84,7 @@ class Clock:
         """Milliseconds since 1970 UTC, or None while it is not known."""
         return self.now().wall_ms
 
-    def local_time(self, wall_ms: int) -> "object":
+    def local_time(self, wall_ms: int) -> "WallTime":
         """That moment on the clocks of the home (drivers.shared.clocks.WallTime), to set a device's clock."""
         from gateway.drivers.shared.clocks import WallTime
 

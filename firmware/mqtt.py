@@ -17,6 +17,10 @@ except ImportError:  # CPython
         return value
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.bearer import Source
+
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = const(2), const(3), const(4), const(9), const(13)
 PING, GOODBYE = b"\xc0\x00", b"\xe0\x00"
 MOST_TOPIC = const(64)
@@ -74,11 +78,9 @@ def _length(number: int) -> bytes:
     return out + bytes((number,))
 
 
-async def receive(source) -> tuple[int, int | str, bytes]:  # type: ignore[no-untyped-def] # noqa: ANN001
-    """The next packet: its kind, and of CONNACK and SUBACK the answer, of PUBACK the number it is about,
-    of PUBLISH the topic and the payload.
-
-    source: has an awaitable `readinto(buffer)` that gives the bytes read, 0 at the end, None for later.
+async def receive(source: "Source") -> tuple[int, int, str, bytes]:
+    """The next packet: its kind; of CONNACK and SUBACK the answer and of PUBACK the number it is about; of
+    PUBLISH the topic and the payload. MqttError for what a broker may not send; what `source` raises.
     """
     short = bytearray(MOST_TOPIC)
     view = memoryview(short)
@@ -86,11 +88,12 @@ async def receive(source) -> tuple[int, int | str, bytes]:  # type: ignore[no-un
     first = short[0]
     size = await _read_length(source, view)
     if first & 0xFE == 0x30:
-        return await _message(source, view, size)
+        topic, payload = await _message(source, view, size)
+        return PUBLISH, 0, topic, payload
     if _SIZES.get(first) != size:
         raise MqttError("mqtt-malformed", "packet %02x of %d bytes" % (first, size))
     await _fill(source, view[:size])
-    return first >> 4, _answer(first >> 4, short), b""
+    return first >> 4, _answer(first >> 4, short), "", b""
 
 
 def _answer(kind: int, short: bytearray) -> int:
@@ -100,7 +103,7 @@ def _answer(kind: int, short: bytearray) -> int:
         return 0
     if kind == PUBACK and number:
         return number
-    # A clean session has nothing to go on with (3.1.1, 3.2.2.2); of return codes there are six.
+    # A clean session has nothing to go on with (3.2.2.2), and there are six return codes.
     if kind == CONNACK and number <= 5:
         return number
     if kind == SUBACK and number == _SUBSCRIPTION and short[2] in (0, 0x80):
@@ -108,18 +111,19 @@ def _answer(kind: int, short: bytearray) -> int:
     raise MqttError("mqtt-malformed", "packet of kind %d" % kind)
 
 
-async def _message(source, view, size: int) -> tuple[int, str, bytes]:  # type: ignore[no-untyped-def] # noqa: ANN001
-    if size < 2:
-        raise MqttError("mqtt-malformed", "no topic")
-    await _fill(source, view[:2])
-    length = view[0] << 8 | view[1]
-    if length + 2 > size or not 0 < length <= MOST_TOPIC:
+async def _message(source: "Source", view: memoryview, size: int) -> tuple[str, bytes]:
+    """Topic and payload of a PUBLISH at QoS 0 of so many bytes."""
+    length = 0
+    if size > 2:
+        await _fill(source, view[:2])
+        length = view[0] << 8 | view[1]
+    if not 0 < length <= min(size - 2, MOST_TOPIC):
         raise MqttError("mqtt-malformed", "topic of %d bytes" % length)
     await _fill(source, view[:length])
     topic = _ascii(view[:length])
     payload = _room(size - 2 - length)
     await _fill(source, memoryview(payload))
-    return PUBLISH, topic, bytes(payload)
+    return topic, bytes(payload)
 
 
 def _ascii(raw: memoryview) -> str:
@@ -139,7 +143,7 @@ def _room(size: int) -> bytearray:
         raise MqttError("mqtt-too-large", "no room for %d bytes" % size) from None
 
 
-async def _read_length(source, view) -> int:  # type: ignore[no-untyped-def] # noqa: ANN001
+async def _read_length(source: "Source", view: memoryview) -> int:
     size = 0
     for place in range(4):
         await _fill(source, view[:1])
@@ -149,7 +153,7 @@ async def _read_length(source, view) -> int:  # type: ignore[no-untyped-def] # n
     raise MqttError("mqtt-malformed", "length")
 
 
-async def _fill(source, view) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+async def _fill(source: "Source", view: memoryview) -> None:
     """Read until the view is full."""
     at = 0
     while at < len(view):

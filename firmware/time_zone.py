@@ -118,7 +118,7 @@ def _time(text: str, most_hours: int) -> tuple[int, str]:
     if len(numbers) > 3 or numbers[0] > most_hours or max(numbers[1:] or [0]) > 59:
         raise ValueError
     seconds = 0
-    for number, unit in zip(numbers, (3600, 60, 1)):  # noqa: B905 (MicroPython knows no strict)
+    for number, unit in zip(numbers, (3600, 60, 1)):
         seconds += number * unit
     return sign * seconds, text[end:]
 

@@ -173,9 +173,9 @@ class Line:
             self._enqueue(self, Incoming(topic, bytes(message.payload), message.mid, self))
 
     def _presence(self, topic: str, payload: bytes, mid: int) -> None:
-        """Told to the operator's log and no further: it is no evidence, and the ledger keeps when a hub spoke.
+        """Told to the operator's log and no further: the ledger knows when a hub spoke last, signed.
 
-        What the broker keeps of it comes again at each connection of ours.
+        What the broker keeps comes again at each connection of ours.
         """
         hub = topic.split("/")[1]
         if payload in (topics.ALIVE, topics.GONE):

@@ -9,7 +9,7 @@ import sys
 from firmware.uplink import Uplink, UplinkSettings
 from gateway.hub.events import log
 
-log.send_to(lambda level, event, facts: None)
+log.send_to(lambda *_: None)
 told = json.loads(os.getenv("UPLINK"))
 
 
