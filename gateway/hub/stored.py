@@ -4,7 +4,6 @@ its number and its bytes, so that one damaged row is one damaged row. Pure; know
 
 import hashlib
 
-from gateway.hub.errors import OutboxError as OutboxError
 from gateway.wire import shape
 from gateway.wire.cbor import CborError, decode, encode
 from gateway.wire.envelope import digest, open_signed

@@ -10,7 +10,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.hub.stored import Head, Key, OutboxError, Ranges, join
+from gateway.hub.errors import OutboxError
+from gateway.hub.stored import Head, Key, Ranges, join
 from gateway.outbox.schema import IDENTITY, read_setting, stored_keys, sync, write_key
 
 NAMED_AT_ONCE = 1000

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from gateway.hub.stored import ADDED, WHOLE, Captured, Effect, Head, Key, Message, OutboxError
+from gateway.hub.errors import OutboxError
+from gateway.hub.stored import ADDED, WHOLE, Captured, Effect, Head, Key, Message
 from gateway.outbox import captures, envelopes
 from gateway.outbox.heads import NAMED_AT_ONCE, Heads, write
 from gateway.outbox.look import Look, counts, rows, waiting

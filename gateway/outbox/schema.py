@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Key, OutboxError, key_from_body, row_sum
+from gateway.hub.errors import OutboxError
+from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Key, key_from_body, row_sum
 from gateway.wire.errors import WireError
 
 VERSION = 1

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import structlog
 
-from gateway.hub.stored import Key, OutboxError
+from gateway.hub.errors import OutboxError
+from gateway.hub.stored import Key
 from gateway.outbox.pages import PAGE, read_log
 from gateway.outbox.rescue import asides, finish, rescue
 from gateway.outbox.schema import DamagedError, check, connect, create, fault, lock, sync, write_setting
