@@ -93,9 +93,9 @@ class Street:
         return {"pid": os.getpid(), "adapters": ports, "devices": devices}
 
 
-def address_of(driver: str) -> str:
-    """The address of the virtual device of this driver, the same for ever."""
-    return "F0:5A:01:" + sha256(driver.encode()).digest()[:3].hex(":").upper()
+def address_of(driver: str, house: int = 1) -> str:
+    """The address of a house's virtual device of this driver, the same for ever."""
+    return f"F0:5A:{house:02X}:" + sha256(driver.encode()).digest()[:3].hex(":").upper()
 
 
 def made(entry: Entry, air: Air, directory: Path, arguments: argparse.Namespace) -> VirtualDevice:
@@ -108,7 +108,7 @@ def made(entry: Entry, air: Air, directory: Path, arguments: argparse.Namespace)
     options = kind.options_type(clock_offset_s=arguments.clock_offset, advertising_ms=ADVERTISING_MS)
     if isinstance(options, PeripheralOptions):
         options.keeps_memory = arguments.keeps_memory
-    return kind(air, address_of(entry.driver), own, options)
+    return kind(air, address_of(entry.driver, arguments.house), own, options)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -170,6 +170,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--clock-offset", type=float, default=-600, help="seconds the devices' clocks are off"
+    )
+    parser.add_argument(
+        "--house", type=int, default=1, help="1 to 255: devices of another have other addresses"
     )
     parser.add_argument("--keeps-memory", action="store_true", help="meters forget nothing they have sent")
     parser.add_argument("--speed", type=float, default=1, help="of devices on cables, times real time")
