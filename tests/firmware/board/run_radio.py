@@ -1,0 +1,62 @@
+"""The firmware's radio with a listener that only says what it hears. Words: a file of JSON with the facts.
+
+devices: [[address, driver, bond, identity]]. pairing: may they pair? work_ms: as Hears. limits: other than
+usual. bonds: the file. wall_ms: what the clock says, or null. After a line on standard input it ends.
+"""
+
+import asyncio
+import gc
+import json
+import sys
+
+from firmware.clock import Clock
+from firmware.radio import BluetoothDevice, Bonds, Limits, Radio
+from firmware.time_zone import Zone
+from gateway.drivers import driver_named
+from gateway.hub.events import log
+from radio_listener import Hears, say
+
+
+async def main():
+    with open(sys.argv[1]) as file:
+        facts = json.load(file)
+    log.send_to(lambda level, event, told: say("log", level, event, told))
+    clock = Clock(Zone("CET-1CEST,M3.5.0,M10.5.0/3"))
+    if facts.get("wall_ms"):
+        clock.set_ntp(facts["wall_ms"])
+    limits = Limits()
+    for name, value in facts.get("limits", {}).items():
+        setattr(limits, name, value)
+    devices = [
+        BluetoothDevice(address, driver_named(driver), identity, bond=bond, users=((1, 1234),))
+        for address, driver, bond, identity in facts["devices"]
+    ]
+    pairing = facts.get("pairing", True)
+    hears = Hears(facts.get("work_ms", 0))
+    hears.fault_at = facts.get("fault_at", 0)
+    radio = Radio(
+        devices, hears, clock, lambda driver: True, lambda address: pairing, Bonds(facts["bonds"]), limits
+    )
+    task = asyncio.create_task(radio.run())
+    reader = asyncio.StreamReader(sys.stdin)
+    while True:
+        word = (await reader.readline()).strip()
+        if word == b"state":
+            gc.collect()
+            problems = [
+                [one.identity, one.problem, one.visits, one.values, one.clock_problem]
+                for one in radio.devices
+            ]
+            say("state", radio.numbers(), problems, gc.mem_alloc(), radio.problem)
+        else:
+            break
+    assert not task.done(), "run must never end by itself"
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    say("ended", radio.numbers())
+
+
+asyncio.run(main())
