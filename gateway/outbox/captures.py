@@ -5,7 +5,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.hub.stored import Captured, captured_body, captured_from_body, row_sum
+from gateway.hub.stored import Captured, captured_body, captured_from_body
+from gateway.outbox.rows import row_sum
 from gateway.outbox.schema import CAPTURES, read_setting, sync, write_setting
 from gateway.wire.errors import WireError
 

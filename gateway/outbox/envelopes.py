@@ -3,7 +3,8 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from gateway.hub.stored import Key, Message, signed_hashes
+from gateway.hub.stored import Message
+from gateway.outbox.rows import Key, signed_hashes
 from gateway.outbox.schema import KNOWN, PLACES, STAGES, UNREADABLE
 from gateway.wire.envelope import digest, message
 from gateway.wire.state import AFTER_ACTION, AFTER_TIME, NEVER

@@ -8,10 +8,12 @@ that database, and no sequence of it is used again.
 import os
 import sqlite3
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.hub.errors import OutboxError
-from gateway.hub.stored import Head, Key, Ranges, join
+from gateway.hub.stored import Head, join
+from gateway.outbox.rows import Key, Ranges
 from gateway.outbox.schema import IDENTITY, read_setting, stored_keys, sync, write_key
 
 NAMED_AT_ONCE = 1000
@@ -63,23 +65,23 @@ class Heads:
     def advanced(self, kid: bytes, sequence: int, proof: bytes, statements: int) -> Key:
         """This key with one more envelope."""
         old = self._keys.get(kid) or Key(1 + max((key.number for key in self.in_order()), default=0), kid)
-        return old.changed(sequence=sequence, hash=proof, statements=statements)
+        return replace(old, sequence=sequence, hash=proof, statements=statements)
 
     def lost(self, kid: bytes, sequence: int) -> Key:
         """This key with one envelope that can be read no more."""
         old = self._keys[kid]
-        return old.changed(absent=join(old.absent, ((sequence, sequence),)))
+        return replace(old, absent=join(old.absent, ((sequence, sequence),)))
 
     def freed(self, kid: bytes, sequences: list[int]) -> Key:
         """This key with these accepted envelopes gone."""
         old = self._keys[kid]
         gone: Ranges = tuple((sequence, sequence) for sequence in sequences)
-        return old.changed(absent=join(old.absent, gone), freed=join(old.freed, gone))
+        return replace(old, absent=join(old.absent, gone), freed=join(old.freed, gone))
 
     def reported(self, kid: bytes, sequence: int) -> Key:
         """This key with one missing envelope told to the bridge."""
         old = self._keys[kid]
-        return old.changed(reported=join(old.reported, ((sequence, sequence),)))
+        return replace(old, reported=join(old.reported, ((sequence, sequence),)))
 
     def take(self, key: Key) -> None:
         """The change is durable."""

@@ -16,10 +16,11 @@ from pathlib import Path
 import structlog
 
 from gateway.hub.errors import OutboxError
-from gateway.hub.stored import ADDED, WHOLE, Captured, Effect, Head, Key, Message
+from gateway.hub.stored import ADDED, WHOLE, Captured, Effect, Head, Message
 from gateway.outbox import captures, envelopes
 from gateway.outbox.heads import NAMED_AT_ONCE, Heads, write
 from gateway.outbox.look import Look, counts, rows, waiting
+from gateway.outbox.rows import Key
 from gateway.outbox.schema import drop_settings, read_setting, write_setting
 from gateway.outbox.state import Applied, BridgeTime, apply_state
 from gateway.outbox.store import Store

@@ -11,13 +11,15 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from gateway.hub.stored import Key, Ranges, holds, join, key_from_body, row_sum, signed_hashes, subtract
+from gateway.hub.stored import holds, join, subtract
 from gateway.outbox.captures import last
 from gateway.outbox.pages import Cell, Images
+from gateway.outbox.rows import Key, Ranges, key_from_body, row_sum, signed_hashes
 from gateway.outbox.schema import (
     CAPTURES,
     KEY_TABLES,
@@ -208,7 +210,7 @@ def _settle_keys(
             connection.execute(query, (kid, low, high))
         if not known:  # whether the bridge holds these very envelopes is not certain either: each goes again
             connection.execute("UPDATE envelope SET sent = 0 WHERE kid = ? AND accepted = 0", (kid,))
-        yield key.changed(absent=join(absent, key.freed), burnt=key.burnt or not known)
+        yield replace(key, absent=join(absent, key.freed), burnt=key.burnt or not known)
 
 
 def _advanced(connection: sqlite3.Connection, key: Key, top: int) -> Key:
@@ -217,7 +219,7 @@ def _advanced(connection: sqlite3.Connection, key: Key, top: int) -> Key:
     proof, signed = connection.execute(query, (key.kid, top)).fetchone()
     contents = open_signed(signed).contents
     statements = key.statements if contents is None else contents.statements
-    return key.changed(sequence=top, hash=proof, statements=statements)
+    return replace(key, sequence=top, hash=proof, statements=statements)
 
 
 def _furthest(found: Key | None, remembered: Key | None) -> Key | None:

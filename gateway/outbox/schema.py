@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.hub.errors import OutboxError
-from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Key, key_from_body, row_sum
+from gateway.hub.stored import ADDED, PARTIAL, WHOLE
+from gateway.outbox.rows import Key, key_from_body, row_sum
 from gateway.wire.errors import WireError
 
 VERSION = 1

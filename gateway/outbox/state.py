@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.hub.stored import PARTIAL, WHOLE, Effect, Key, Ranges, common, join, subtract
+from gateway.hub.stored import PARTIAL, WHOLE, Effect, common, join, subtract
+from gateway.outbox.rows import Key, Ranges
 from gateway.outbox.schema import ERASED, write_key
 from gateway.wire.state import MAX_KEYS, NEVER, KeyState, Refusal, State
 
@@ -40,7 +41,7 @@ def apply_state(
 ) -> Applied:
     """Carry a state out within the caller's transaction. Writes nothing where it says nothing new."""
     ahead = is_ahead(connection, keys, state)
-    burnt = [*keys[:-1], keys[-1].changed(burnt=True)] if ahead and keys else keys
+    burnt = [*keys[:-1], replace(keys[-1], burnt=True)] if ahead and keys else keys
     for key in keys:
         if key.burnt:
             _keep_unproven(connection, key, state.key(key.kid))
@@ -150,7 +151,7 @@ def _counted(key: Key, held: KeyState | None) -> Key:
     """Of what is not here any more: freed is what the bridge holds, the rest is missing."""
     freed = common(key.absent, _covered(held))
     reported = common(key.reported, subtract(key.absent, freed))
-    return key.changed(freed=freed, reported=reported, settled=0 if held is None else held.settled)
+    return replace(key, freed=freed, reported=reported, settled=0 if held is None else held.settled)
 
 
 def _refuse(connection: sqlite3.Connection, refused: list[Refusal]) -> int:

@@ -15,9 +15,9 @@ from typing import TypeVar
 import structlog
 
 from gateway.hub.errors import OutboxError
-from gateway.hub.stored import Key
 from gateway.outbox.pages import PAGE, read_log
 from gateway.outbox.rescue import asides, finish, rescue
+from gateway.outbox.rows import Key
 from gateway.outbox.schema import DamagedError, check, connect, create, fault, lock, sync, write_setting
 
 # So many commits, then the log is worked into the database: about 2 MB of log.

@@ -129,17 +129,17 @@ def frames_of(whole: bytes) -> list[Frame]:
         rows = shape.some(decode(whole), MAX_LONG_FRAMES, 1)
     except CborError as error:
         raise WireError("wire-cbor", str(error)) from None
-    return [_frame(row) for row in rows]
+    return [frame_from_wire(row) for row in rows]
 
 
 def _frames(item: object) -> list[Frame]:
-    frames = [_frame(row) for row in shape.some(item, MAX_FRAMES)]
+    frames = [frame_from_wire(row) for row in shape.some(item, MAX_FRAMES)]
     if sum([len(frame.data) for frame in frames]) > MAX_EVIDENCE:
         raise WireError("wire-shape", "evidence over %d bytes goes in parts" % MAX_EVIDENCE)
     return frames
 
 
-def _frame(row: object) -> Frame:
+def frame_from_wire(row: object) -> Frame:
     source, offset_ms, data = shape.array(row, 3)
     return Frame(shape.text(source), shape.integer(offset_ms), shape.octets(data))
 
@@ -164,12 +164,12 @@ def reading_item(row: list[object]) -> ReadingItem:
         _frames(frames),
         None if reading is None else reading_from_wire(reading),
         shape.maybe_word(error),
-        None if clock is None else _clock(clock),
+        None if clock is None else clock_from_wire(clock),
         None if evidence is None else _evidence(evidence),
     )
 
 
-def _clock(item: object) -> DeviceClock:
+def clock_from_wire(item: object) -> DeviceClock:
     device_time, mono_ms, written = shape.array(item, 3)
     return DeviceClock(shape.text(device_time), shape.integer(mono_ms), written=shape.flag(written))
 

@@ -7,10 +7,9 @@ from gateway.drivers.base import Driver
 from gateway.hub.device_clock import ran_back, shown
 from gateway.hub.errors import OutboxError
 from gateway.hub.health import Health
-from gateway.hub.stored import Key as KeyRow
-from gateway.hub.stored import common, holds, join, key_from_body, subtract
+from gateway.hub.stored import captured_body, captured_from_body, common, holds, join, subtract
 from gateway.wire.envelope import MAX_SEALED_ITEMS, external_aad
-from gateway.wire.errors import MeethubError
+from gateway.wire.errors import WireError
 from gateway.wire.items import Addition, DeviceClock, Frame, Lost, ReadingItem, Status
 from gateway.wire.measurement import Moment
 from gateway.wire.state import Command
@@ -215,15 +214,6 @@ def test_a_device_clock_that_ran_back():
     assert not ran_back(at("2028-02-28T12:00:00", 0), at("2028-03-01T12:00:00", 2 * 86400))
 
 
-def test_what_is_known_of_a_key_comes_back_from_its_row():
-    key = KeyRow(3, bytes(8), 7, bytes(32), 2, 5, ((1, 3), (5, 5)), ((1, 2),), (), burnt=True)
-    assert key_from_body(3, key.body()) == key
-    assert key.missing() == ((3, 3), (5, 5))
-    changed = key.without(4)
-    assert (changed.absent, key.absent) == (((1, 5),), ((1, 3), (5, 5)))
-    assert changed != key
-
-
 def test_ranges():
     assert join(((1, 2), (8, 9)), ((3, 3), (5, 6))) == ((1, 3), (5, 6), (8, 9))
     assert subtract(((1, 9),), ((2, 3), (5, 5))) == ((1, 1), (4, 4), (6, 9))
@@ -232,11 +222,18 @@ def test_ranges():
     assert not holds(((1, 2), (5, 5)), 4)
 
 
-def test_no_row_but_its_own_makes_a_key():
-    body = KeyRow(1, bytes(8)).body()
+def test_captured_frames_come_back_from_their_row():
+    house = House()
+    house.outbox.capture(
+        b"visit--1", house.time.now(), bytes(8), CUFF, "thermometer", [Frame("2a1c", 5, b"1")], None
+    )
+    body = house.outbox.rows[1]
+    captured = captured_from_body(1, body)
+    assert captured_body(captured) == body
+    assert (captured.driver, captured.frames[0].wire()) == ("thermometer", ["2a1c", 5, b"1"])
     for cut in range(len(body)):
         try:
-            key_from_body(1, body[:cut])
+            captured_from_body(1, body[:cut])
             raise AssertionError(cut)
-        except MeethubError:
+        except WireError:
             continue
