@@ -121,6 +121,10 @@ class Board:
         esp32.use(self.flash, TABLE)
         vfs.VfsLfs2.mkfs(esp32.Partition("vfs"), **LFS)
         vfs.VfsLfs2.mkfs(esp32.Partition("data"), **LFS)
+        vfs.mount(vfs.VfsLfs2(esp32.Partition("data"), **LFS), "/planted")
+        with open("/planted/000001.seg", "wb") as file:
+            file.write(pseudo(9000, 7))
+        vfs.umount("/planted")
         romfs_part = esp32.Partition("romfs")
         romfs_part.writeblocks(0, self.first.image)
         self.on()
