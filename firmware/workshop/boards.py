@@ -22,11 +22,14 @@ class BoardError(Exception):
 
 @dataclass(frozen=True)
 class Chip:
-    """What a chip's pins can do (its datasheet, section 2).
+    """What a chip's pins can do.
 
-    pins: that exist. taken: by the flash, by USB or by the console. inputs: cannot drive anything.
-    straps: read at reset, so nothing that drives or pulls may hang on them (a BOOT button may). uarts: which
-    are free; 0 is the console.
+    Sources: ESP-IDF programming guide 5.5, "GPIO & RTC GPIO" of each chip; for the straps its datasheet,
+    "Boot Configurations"; for image_at esptool, BOOTLOADER_FLASH_OFFSET of each chip.
+
+    pins: that exist. taken: by flash or PSRAM (of any module with this chip), by USB or by the console.
+    inputs: cannot drive anything. straps: read at reset, so nothing that drives or pulls may hang on them (a
+    BOOT button may). uarts: which are free, on any pins; 0 is the console.
     """
 
     architecture: str
@@ -43,7 +46,7 @@ CHIPS = {
         "xtensawin",
         0x1000,
         frozenset(range(40)) - {20, 24, 28, 29, 30, 31},
-        frozenset({1, 3, 6, 7, 8, 9, 10, 11}),
+        frozenset({1, 3, 6, 7, 8, 9, 10, 11, 16, 17}),
         frozenset({34, 35, 36, 37, 38, 39}),
         frozenset({0, 2, 5, 12, 15}),
         (1, 2),
@@ -76,6 +79,11 @@ class Board:
     def flash_bytes(self) -> int:
         return int(self.facts["flash_mib"]) * MIB
 
+    @property
+    def hardware(self) -> str:
+        """What releases are made for: one for all versions of a board, each release has the tables of all."""
+        return str(self.facts.get("like", self.key)).replace("_", "-")
+
     def wires(self) -> list[tuple[str, int, bool]]:
         """(what for, pin, whether the hub drives it) of every pin in use."""
         light, button = self.facts["light"], self.facts["button"]
@@ -94,7 +102,10 @@ def load(key: str) -> Board:
     if not path.exists():
         raise BoardError(f"no board {key!r}; there are {', '.join(names())}")
     try:
-        board = Board(key, tomllib.loads(path.read_text()))
+        facts = tomllib.loads(path.read_text())
+        if "like" in facts:  # another version of the same board: only what differs
+            facts = load(facts["like"]).facts | facts
+        board = Board(key, facts)
         _check(board)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise BoardError(f"{path.name}: {type(error).__name__} {error}") from None
@@ -127,7 +138,7 @@ def _problem(chip: Chip, pin: int, *, drives: bool) -> str:
     if pin not in chip.pins:
         return "does not exist on this chip"
     if pin in chip.taken:
-        return "belongs to the flash, to USB or to the console"
+        return "belongs to flash, PSRAM, USB or the console"
     if drives and pin in chip.inputs:
         return "is an input only"
     if drives and pin in chip.straps:
@@ -141,7 +152,7 @@ def pin_table(board: Board) -> str:
     uarts = {uart["number"]: (uart["tx"], uart["rx"]) for uart in board.facts["uart"]}
     return f'''"""Pins of {board.facts["name"]}. Made from hardware/boards/{board.key}.toml: change that."""
 
-HARDWARE = "{board.key.replace("_", "-")}"
+HARDWARE = "{board.hardware}"
 LIGHT = ("{light["kind"]}", {light["pin"]})
 BUTTON = ({button["pin"]}, {button["pressed"]})
 UARTS = {uarts}

@@ -71,21 +71,31 @@ def commands(
     table.write_bytes(partitions.binary(partitions.layout(board.flash_bytes)))
     chip = board.facts["chip"]
     esptool = [sys.executable, "-m", "esptool", "--chip", chip, "--port", port, "--baud", str(baud)]
-    write = [*esptool, "--after", "hard-reset", "write-flash"]
-    if image is not None:
-        write += ["--erase-all", hex(board.chip.image_at), str(image)]
-    write += [hex(partitions.TABLE_AT), str(table), hex(partitions.ROMFS_AT), str(slot)]
+    write = [*esptool, "--after", "hard-reset", "write-flash", hex(partitions.TABLE_AT), str(table)]
+    write += [hex(partitions.ROMFS_AT), str(slot)]
+    first = [] if image is None else [("writing MicroPython", _image(board, image, esptool))]
     mpremote = [sys.executable, "-m", "mpremote", "connect", port, "resume"]
     boot = ROOT / "firmware" / "boot.py"
     marker = folder / "board.txt"
     marker.write_text(board.key)
     return [
         ("looking at the chip", [*esptool, "--after", "no-reset", "flash-id"]),
-        ("writing the flash", write),
+        *first,
+        ("writing partitions and software", write),
         ("copying the boot file", [*mpremote, "fs", "cp", str(boot), ":boot.py"]),
         ("telling it which board it is", [*mpremote, "fs", "cp", str(marker), ":board.txt"]),
         ("starting it", [*mpremote, "soft-reset"]),
     ]
+
+
+def _image(board: Board, image: Path, esptool: list[str]) -> list[str]:
+    """A step of its own: the image has a partition table in it, and esptool refuses two files for one place.
+
+    The size goes into the head of the bootloader, which refuses a table that reaches beyond it.
+    """
+    size = f"{board.facts['flash_mib']}MB"
+    options = ["--after", "no-reset", "write-flash", "--erase-all", "--flash-size", size]
+    return [*esptool, *options, hex(board.chip.image_at), str(image)]
 
 
 def flash(board: Board, port: str, image: Path | None, slot: Path, say: Say, baud: int = BAUD) -> None:
