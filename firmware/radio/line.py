@@ -247,5 +247,5 @@ def _named(driver: "object") -> dict[bytes, str]:
     names = ["2a19", "2a29", "2a24", "2a25", "2a26", "2a23"]
     names += driver.subscribe + driver.reads  # type: ignore[attr-defined]
     names += [clock.characteristic for clock in driver.clocks]  # type: ignore[attr-defined]
-    names += [channel for channel, _, _ in driver.may_send]  # type: ignore[attr-defined]
+    names += [channel for channel, _, _ in driver.may_send if channel != "serial"]  # type: ignore[attr-defined]
     return {bytes(reversed(bytes.fromhex(name.replace("-", "")))): name for name in names}

@@ -75,9 +75,9 @@ class Stack:
         self.scanning = True
 
     def scan_stop(self) -> None:
+        """`scanning` is False when the radio says that it has stopped."""
         if self.scanning:
             self.ble.gap_scan(None)
-            self.scanning = False
 
     async def run(self) -> None:
         """Wakes who waits; forever."""

@@ -68,7 +68,6 @@ class Hears:
         for record in records:
             reading = record.reading
             if reading is not None:
-                values = [[value.name, value.text(), value.comparator] for value in reading.values]
-                say("reading", visit.device.identity, reading.kind, values)
+                say("reading", visit.device.identity, reading.json())
             elif record.error is not None:
                 say("unread", visit.device.identity, record.error.code)
