@@ -1,0 +1,186 @@
+"""Envelopes in files: put in, found again, moved and dropped. What they say of keys is told to a listener at start.
+
+A file begins with the heads of all keys; behind each envelope stands a copy of its own. So damage at one place
+costs an envelope and no head; only when the very end is damaged is it not certain how far a key had sealed.
+"""
+
+import struct
+
+from firmware.outbox.envelope import HEAD_SIZE, Envelope, envelope_from_body, pack_head
+from firmware.outbox.files import BLOCK
+from firmware.outbox.frames import copied, frame, read, scan
+from firmware.outbox.segments import Segments
+
+# The kind of the envelope's frame names the words of squeeze.py: others need another kind.
+_BEGIN, _ENVELOPE, _HEAD = 1, 2, 3
+# File, number of the key, first and last sequence, first and last number of a measurement.
+_SPAN = "<IHIIII"
+_SPAN_SIZE = 22
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from firmware.outbox.files import Files
+    from firmware.outbox.keys import Key
+
+    # An envelope's frame: the file, where the frame starts, where its message starts and ends, the envelope.
+    Place = tuple[int, int, int, int, Envelope]
+
+
+class Envelopes:
+    """In memory only which file holds which sequences and measurements: 22 bytes a file and key."""
+
+    def __init__(self, files: "Files") -> None:
+        self._segments = Segments(files, "e")
+        self._spans = bytearray()
+        self.whole = True
+
+    def load(self, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], None]") -> int:
+        """Tell every head (as `Envelope.head`) and every envelope; the number of the last file.
+
+        `whole`: nothing is damaged behind the last head.
+        """
+        for number in list(self._segments.numbers):
+            for kind, body, start, _, end in scan(self._segments.path(number)):
+                envelope = envelope_from_body(body) if kind == _ENVELOPE else None
+                self.whole = kind in (_BEGIN, _HEAD) or envelope is not None
+                if envelope is not None:
+                    note_head(envelope.head())
+                    note(envelope)
+                    self._cover(number, envelope)
+                elif kind in (_BEGIN, _HEAD):
+                    for at in range(0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
+                        note_head(body[at : at + HEAD_SIZE])
+        return self._segments.last()
+
+    def _cover(self, file: int, envelope: Envelope) -> None:
+        """Note where it stands."""
+        spans, sequence, low = self._spans, envelope.sequence, envelope.known
+        high = low + len(envelope.entries())
+        for at in range(len(spans) - _SPAN_SIZE, -1, -_SPAN_SIZE):
+            span = struct.unpack_from(_SPAN, spans, at)
+            if span[:2] == (file, envelope.number):
+                first, last = min(span[2], sequence), max(span[3], sequence)
+                struct.pack_into(
+                    _SPAN,
+                    spans,
+                    at,
+                    file,
+                    envelope.number,
+                    first,
+                    last,
+                    min(span[4], low),
+                    max(span[5], high),
+                )
+                return
+        spans.extend(struct.pack(_SPAN, file, envelope.number, sequence, sequence, low, high))
+
+    def _files(self, number: int, sequence: int) -> "Iterator[int]":
+        """Where an envelope may stand."""
+        for at in range(0, len(self._spans), _SPAN_SIZE):
+            file, key, low, high, _, _ = struct.unpack_from(_SPAN, self._spans, at)
+            if key == number and low <= sequence <= high:
+                yield file
+
+    def last(self) -> int:
+        """The number of the file that is written to; 0 before the first."""
+        return self._segments.last()
+
+    # One envelope.
+
+    def add(self, envelope: Envelope, data: bytes, keys: "list[Key]") -> int:
+        """One commit: the envelope, its message, its head. The file's number. keys: as they were before it."""
+        body = envelope.body()
+        parts = [frame(_ENVELOPE, body, len(data)), data, frame(_HEAD, envelope.head())]
+        size = sum([len(part) for part in parts])
+        segments = self._segments
+        segments.check(size)
+        if segments.is_full(size):
+            segments.begin(segments.last() + 1, [self._beginning(keys)] + parts)
+        else:
+            segments.append(parts)
+        self._cover(segments.last(), envelope)
+        return segments.last()
+
+    def _beginning(self, keys: "list[Key]") -> bytes:
+        return frame(_BEGIN, b"".join([pack_head(key) for key in keys]))
+
+    def find(self, number: int, sequence: int) -> "Place | None":
+        """The envelope of this key (by its number) and sequence."""
+        for file in self._files(number, sequence):
+            for place in self.in_file(file):
+                if (place[4].number, place[4].sequence) == (number, sequence):
+                    return place
+        return None
+
+    def in_file(self, file: int) -> "Iterator[Place]":
+        """The envelopes of a file, dropped ones too."""
+        for kind, body, start, middle, end in scan(self._segments.path(file)):
+            envelope = envelope_from_body(body) if kind == _ENVELOPE else None
+            if envelope is not None:
+                yield file, start, middle, end, envelope
+
+    def data(self, place: "Place") -> bytes:
+        """The message as it is stored."""
+        return read(self._segments.path(place[0]), place[2], place[3] - place[2])
+
+    def stage_of(self, number: int, key: bytes) -> int:
+        """The stage in which a measurement is known under this number; 0 when it stands in no envelope."""
+        for at in range(0, len(self._spans), _SPAN_SIZE):
+            file, _, _, _, low, high = struct.unpack_from(_SPAN, self._spans, at)
+            if not low <= number < high:
+                continue
+            for place in self.in_file(file):
+                for entry in place[4].entries():
+                    if entry[0] == number and entry[2] == key:
+                        return entry[1]
+        return 0
+
+    # Many.
+
+    def all(self) -> "Iterator[Place]":
+        """Every envelope that is stored, dropped ones too."""
+        for file in list(self._segments.numbers):
+            for place in self.in_file(file):
+                yield place
+
+    def remove(self, file: int) -> None:
+        """With all that is in it; not the last one."""
+        self._segments.remove(file)
+        spans = bytearray()
+        for at in range(0, len(self._spans), _SPAN_SIZE):
+            span = self._spans[at : at + _SPAN_SIZE]
+            if struct.unpack_from("<I", span)[0] != file:
+                spans.extend(span)
+        self._spans = spans
+
+    def rewrite(self, file: int, change: "Callable[[Place], tuple[Envelope, bytes] | bool]") -> None:
+        """Each envelope of a file that is not the last as `change` says: other bytes, True: as it is, False: gone."""
+        self._segments.rewrite(file, self._pieces(file, change))
+
+    def _pieces(
+        self, file: int, change: "Callable[[Place], tuple[Envelope, bytes] | bool]"
+    ) -> "Iterator[bytes]":
+        path = self._segments.path(file)
+        for place in self.in_file(file):
+            changed = change(place)
+            if changed is True:
+                for part in copied(path, place[1], place[3]):
+                    yield part
+            elif changed:
+                envelope, data = changed
+                yield frame(_ENVELOPE, envelope.body(), len(data))
+                yield data
+
+    def is_smaller(self, file: int, size: int) -> bool:
+        """Whether a file of so many bytes takes fewer blocks than this one does."""
+        files = self._segments.files
+        return (size + BLOCK - 1) // BLOCK < (files.size(self._segments.name(file)) + BLOCK - 1) // BLOCK
+
+    def close_file(self, file: int, keys: "list[Key]") -> int:
+        """Where it is the last one, begin another; the number of the last file."""
+        segments = self._segments
+        if file == segments.last():
+            segments.begin(file + 1, [self._beginning(keys)])
+        return segments.last()

@@ -1,0 +1,189 @@
+"""The outbox's folder: bytes appended and synced, files replaced whole, and how much of the flash they take.
+
+On littlefs `flush` is the sync, and a file shows what it held at its last one: never half a commit. A rename
+replaces at once. Where a write fails, the file is cut back to what was acknowledged before anything follows.
+"""
+
+import os
+
+from gateway.hub.errors import OutboxError
+
+BLOCK = 4096
+# MicroPython's errno has no name for it.
+_ENOSPC = 28
+# Written beside a file and renamed onto it.
+_NEW = "new"
+# Kept for settings, states, moving and erasing when everything else is full.
+_SPARE = 48 << 10
+# Kept for status and 50 readings.
+_RESERVE = 64 << 10
+# So often, in bytes written, the file system is asked what it has left: that takes as long as it is full.
+_ASK_EVERY = 64 << 10
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+
+def _blocks(size: int) -> int:
+    return (size + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _failed(error: OSError) -> OutboxError:
+    return OutboxError("disk-full" if error.errno == _ENOSPC else "disk-error", str(error.errno))
+
+
+class Files:
+    """Everything that writes. `used`: bytes in whole blocks, as the flash counts them."""
+
+    def __init__(self, folder: str, limit_bytes: int) -> None:
+        self.folder = folder
+        self._limit = limit_bytes
+        self._spare = min(_SPARE, limit_bytes // 8)
+        self._reserve = min(_RESERVE, limit_bytes // 4)
+        self._doubtful: dict[str, int] = {}
+        self._free = self._since = 0
+        try:
+            self.names = self._open()
+            self.used = sum([_blocks(self.size(name)) for name in self.names])
+            self._ask()
+        except OSError as error:
+            raise _failed(error) from None
+
+    def _open(self) -> list[str]:
+        at = self.folder.find("/", 1)
+        while at > 0:
+            self._make(self.folder[:at])
+            at = self.folder.find("/", at + 1)
+        self._make(self.folder)
+        names = os.listdir(self.folder)
+        if _NEW in names:
+            os.remove(self.path(_NEW))
+            names.remove(_NEW)
+        return names
+
+    def _make(self, folder: str) -> None:
+        try:
+            os.stat(folder)
+        except OSError:
+            os.mkdir(folder)
+
+    def path(self, name: str) -> str:
+        return self.folder + "/" + name
+
+    def size(self, name: str) -> int:
+        """0 for a file that is not there."""
+        try:
+            return os.stat(self.path(name))[6]
+        except OSError:
+            return 0
+
+    # Space.
+
+    def room(self) -> int:
+        """What may be used in all before the reserve."""
+        most = min(self._limit, self.used + max(self._free - self._since, 0))
+        return max(most - self._spare - self._reserve, 1)
+
+    def fits(self, name: str, more: int) -> bool:
+        """Whether so much more may be written to a file, reserve included."""
+        size = self.size(name)
+        return self.used + _blocks(size + more) - _blocks(size) <= self._limit - self._spare
+
+    def _ask(self) -> None:
+        told = os.statvfs(self.folder)
+        self._free, self._since = told[1] * told[4], 0
+
+    def _grown(self, size: int, after: int, written: int) -> None:
+        self.used += _blocks(after) - _blocks(size)
+        self._since += _blocks(after) - _blocks(size)
+        if written >= BLOCK or self._since >= _ASK_EVERY:
+            self._ask()
+
+    # Writing.
+
+    def append(self, name: str, parts: "Iterable[bytes]", size: int) -> int:
+        """Durable when this returns; the file's size then. size: what it has now.
+
+        OutboxError("disk-full" or "disk-error"): nothing of it happened.
+        """
+        self._mend()
+        try:
+            with open(self.path(name), "ab") as file:
+                after = size + _write(file, parts)
+        except OSError as error:
+            self._doubtful[name] = size
+            self._try_to_mend()
+            raise _failed(error) from None
+        self._grown(size, after, 0)
+        return after
+
+    def replace(self, name: str, parts: "Iterable[bytes]") -> int:
+        """The file holds these bytes and no others, or is as it was (OutboxError); its size."""
+        self._mend()
+        size = self.size(name)
+        try:
+            after = self._replace(name, parts)
+        except OSError as error:
+            self._remove(_NEW)
+            raise _failed(error) from None
+        self._grown(size, after, BLOCK)
+        return after
+
+    def _replace(self, name: str, parts: "Iterable[bytes]") -> int:
+        with open(self.path(_NEW), "wb") as file:
+            after = _write(file, parts)
+        os.rename(self.path(_NEW), self.path(name))
+        return after
+
+    def remove(self, name: str) -> None:
+        """Gone, or as it was (OutboxError)."""
+        size = self.size(name)
+        try:
+            os.remove(self.path(name))
+        except OSError as error:
+            raise _failed(error) from None
+        self._grown(size, 0, BLOCK)
+
+    def _remove(self, name: str) -> None:
+        try:
+            os.remove(self.path(name))
+        except OSError:
+            pass
+
+    def _try_to_mend(self) -> None:
+        try:
+            self._mend()
+        except OutboxError:
+            pass  # before the next write
+
+    def _mend(self) -> None:
+        """What a write left that failed is not to come back: the file is cut to what was acknowledged."""
+        for name, size in list(self._doubtful.items()):
+            try:
+                if self.size(name) > size:
+                    self._cut(name, size)
+            except OSError as error:
+                raise _failed(error) from None
+            del self._doubtful[name]
+
+    def _cut(self, name: str, size: int) -> None:
+        if size == 0:
+            os.remove(self.path(name))
+            return
+        from firmware.outbox.frames import copied
+
+        self._replace(name, copied(self.path(name), 0, size))
+
+
+def _write(file: "BinaryIO", parts: "Iterable[bytes]") -> int:
+    """All parts, durable; their size."""
+    size = 0
+    for part in parts:
+        file.write(part)
+        size += len(part)
+    file.flush()
+    if hasattr(os, "fsync"):  # a computer
+        os.fsync(file.fileno())
+    return size

@@ -1,0 +1,142 @@
+"""What leaves the outbox: accepted envelopes when space is short, and what a citizen has erased."""
+
+from binascii import crc32
+
+from firmware.outbox.envelope import ERASED
+from firmware.outbox.known import STAGES
+from gateway.hub.stored import WHOLE, common, holds, join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware.outbox.envelope import Envelope
+    from firmware.outbox.envelopes import Place
+    from firmware.outbox.keys import Key
+    from firmware.outbox.known import Entry
+    from firmware.outbox.outbox import Outbox
+    from gateway.hub.given import Ranges
+
+_WHOLE = STAGES.index(WHOLE, 1)
+_REMEMBERED = 128
+
+
+def free_batch(outbox: "Outbox") -> int:
+    """Free the accepted envelopes of one file, oldest settled first, then oldest accepted; how many."""
+    for settled_only in (True, False):
+        for key in outbox.facts.in_order():
+            may = _may_go(key, settled_only)
+            if may:
+                return _free(outbox, key, may[0][0], settled_only)
+    return 0
+
+
+def _may_go(key: "Key", settled_only: bool) -> "Ranges":  # noqa: FBT001
+    if not settled_only:
+        return key.accepted
+    return common(key.accepted, ((1, key.settled),)) if key.settled else ()
+
+
+def _free(outbox: "Outbox", oldest: "Key", sequence: int, settled_only: bool) -> int:  # noqa: FBT001
+    """What is still needed is durable elsewhere before anything goes: measurements, rows, what the keys say."""
+    place = outbox.envelopes.find(oldest.number, sequence)
+    if place is None:  # rotten; the bridge has it
+        _let_go(outbox, {oldest.number: [sequence]})
+        return 1
+    file = place[0]
+    gone: dict[int, list[int]] = {}
+    entries: list[Entry] = []
+    left = 0
+    for _, start, _, end, envelope in outbox.envelopes.in_file(file):
+        key = outbox.facts.keys[envelope.number]
+        if holds(_may_go(key, settled_only), envelope.sequence):
+            gone.setdefault(key.number, []).append(envelope.sequence)
+            entries += [entry for entry in envelope.entries() if outbox.known.holds(entry[0])]
+        elif not holds(key.absent, envelope.sequence):
+            left += end - start
+    outbox.envelopes.close_file(file, outbox.facts.in_order())
+    outbox.note_top()
+    outbox.known.keep(entries)
+    outbox.captures.settle()
+    _let_go(outbox, gone)
+    _shrink(outbox, file, left)
+    return sum([len(sequences) for sequences in gone.values()])
+
+
+def _let_go(outbox: "Outbox", gone: dict[int, list[int]]) -> None:
+    keys = []
+    for number, sequences in gone.items():
+        key = outbox.facts.keys[number].copy()
+        ranges = join((), tuple([(sequence, sequence) for sequence in sequences]))
+        key.lose(ranges)
+        key.freed = join(key.freed, ranges)
+        keys.append(key)
+    outbox.facts.keep(keys)
+
+
+def _shrink(outbox: "Outbox", file: int, left: int) -> None:
+    """A file without what is absent, where that takes less room."""
+    if left == 0:
+        outbox.envelopes.remove(file)
+    elif outbox.envelopes.is_smaller(file, left):
+        keys = outbox.facts.keys
+
+        def keep(place: "Place") -> "tuple[Envelope, bytes] | bool":
+            return not holds(keys[place[4].number].absent, place[4].sequence)
+
+        outbox.envelopes.rewrite(file, keep)
+
+
+# Erased by the citizen.
+
+
+def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
+    """Salt, item and parts of these measurements; null stays in the message. Nothing is added to them any more."""
+    new = [key for key in measurements if crc32(key) not in outbox.forgotten]
+    if not new:
+        return
+    files: list[int] = []
+    for place in outbox.envelopes.all():
+        if _mark(outbox, place, new) and place[0] not in files:
+            files.append(place[0])
+    for key in new:
+        if outbox.sealed(key):
+            outbox.known.keep([(outbox.known.next, _WHOLE, key)])
+    for file in files:
+        outbox.envelopes.close_file(file, outbox.facts.in_order())
+        outbox.note_top()
+        outbox.envelopes.rewrite(file, _without(outbox, new))
+    if len(outbox.forgotten) > _REMEMBERED:
+        outbox.forgotten.clear()
+    outbox.forgotten.update([crc32(key) for key in new])
+
+
+def _mark(outbox: "Outbox", place: "Place", measurements: list[bytes]) -> bool:
+    """Whether this envelope has something of them; what it is, is noted as gone first."""
+    envelope = place[4]
+    found = envelope.erase(measurements)
+    key = outbox.facts.keys[envelope.number]
+    noted = [part[1] for part in key.gone if part[0] == envelope.sequence]
+    new = [index for index in found if index not in noted]
+    if new and not holds(key.absent, envelope.sequence):
+        outbox.mark_gone(key, envelope.sequence, [(index, "erased") for index in new])
+    return bool(found)
+
+
+def _without(
+    outbox: "Outbox", measurements: list[bytes]
+) -> "Callable[[Place], tuple[Envelope, bytes] | bool]":
+    def change(place: "Place") -> "tuple[Envelope, bytes] | bool":
+        envelope = place[4]
+        if not envelope.erase(measurements):
+            return True
+        opened = envelope.opened(outbox.envelopes.data(place))
+        if opened is None:
+            return False  # it cannot be read: it is missed when it is asked for
+        signed, parts, bad = opened
+        for index in bad:
+            size, stage, key = envelope.parts[index]
+            envelope.parts[index] = (size, stage | ERASED, key)
+        return envelope, envelope.squeezed(signed, parts)
+
+    return change
