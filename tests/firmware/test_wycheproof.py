@@ -124,7 +124,9 @@ def test_a_missing_field_fails(tmp_path, missing):
     assert judged(path) == (1, "0 passed, 1 failed")
 
 
-@pytest.mark.parametrize("group", [{}, {"publicKey": {}}, {"publicKey": {"pk": "0"}}, {"key": None}, {"key": "00"}])
+@pytest.mark.parametrize(
+    "group", [{}, {"publicKey": {}}, {"publicKey": {"pk": "0"}}, {"key": None}, {"key": "00"}]
+)
 def test_a_group_without_a_key_fails_each_of_its_tests(tmp_path, group):
     test, _ = good()
     path = written(tmp_path, {"testGroups": [{**group, "tests": [test, test]}]})
