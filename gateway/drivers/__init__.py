@@ -36,7 +36,7 @@ def driver_names() -> list[str]:
 def driver_named(name: str) -> type[Driver] | None:
     """The driver of that name, or None."""
     for line in _lines():
-        if line.split(" ")[0] == name:
+        if line.startswith(name) and line.split(" ")[0] == name:
             return _driver(line)
     return None
 
