@@ -2,8 +2,8 @@
 
 improv-wifi.com/ble, revision 2.4. The link is not encrypted, as the specification has it: what a neighbour
 with a sniffer could hear in that minute stands in docs/decisions/0015-setup.md. `bluetooth.BLE` has one
-handler, and takes services only while it neither scans nor is connected: whoever owns it calls `register` right
-after switching on, and hands `heard` the events of centrals (1 to 3) and of this client's MTU (21).
+handler, and takes services only while it neither scans nor is connected: whoever owns it calls `register`
+right after switching on, and hands `heard` the events of centrals (1 to 3) and of MTUs (21).
 """
 
 import asyncio
@@ -21,7 +21,6 @@ _FLAGS = (_READ | _NOTIFY, _READ | _NOTIFY, _WRITE | _WRITE_BARE, _READ | _NOTIF
 _PACKET = 258
 _PIECE_MS, _IDLE_MS, _INTERVAL_US = 3000, 120000, 100000
 _ENOUGH_MTU = 100
-_MOST_WAITING = 16
 
 
 class ImprovBle:
@@ -34,7 +33,7 @@ class ImprovBle:
         self._conn: int | None = None
         self._mtu = 23
         self._state = self._error = self._command = self._result = 0
-        self._news: list[tuple[int, bytes]] = []
+        self._left = False
         self._flag = asyncio.ThreadSafeFlag()  # type: ignore[attr-defined]
         self._got = b""
         self._got_at = 0
@@ -61,32 +60,37 @@ class ImprovBle:
         if event == _CAME and self._conn is not None:
             self._ble.gap_disconnect(data[0])
         elif event == _CAME:
-            self._conn, self._mtu = data[0], 23
-            self._tell(event, b"")
+            self._conn, self._mtu, self._got = data[0], 23, b""
         elif data[0] == self._conn and self._conn is not None:
             if event == _MTU:
                 self._mtu = data[1]
             elif event == _WENT:
-                self._conn = None
-                self._tell(event, b"")
+                self._conn, self._left = None, True
             elif event == _WRITTEN and data[1] == self._command:
-                self._tell(event, self._ble.gatts_read(self._command))
-
-    def _tell(self, event: int, piece: bytes) -> None:
-        if len(self._news) < _MOST_WAITING:
-            self._news.append((event, piece))
+                self._take(self._ble.gatts_read(self._command))
         self._flag.set()
+
+    def _take(self, piece: bytes) -> None:
+        """Writes may be parts of one packet; a part that is late begins a new one."""
+        if time.ticks_diff(time.ticks_ms(), self._got_at) > _PIECE_MS:  # type: ignore[attr-defined]
+            self._got = b""
+        self._got_at = time.ticks_ms()  # type: ignore[attr-defined]
+        if len(self._got) < _PACKET:
+            self._got += piece
 
     async def run(self) -> None:
         """Is to be found, and obeys, until it is cancelled; then nobody is connected any more."""
         self._improv.carriers.append(self)
         try:
-            self._advertise()
+            self.state(self._improv.state)
             while True:
                 await self._wait()
-                while self._news:
-                    event, piece = self._news.pop(0)
-                    await self._handle(event, piece)
+                if self._left:
+                    self._left = False
+                    self.error(NO_ERROR)
+                    self._advertise()
+                await self._obey()
+                await self._send()
         finally:
             self._improv.carriers.remove(self)
             self._close()
@@ -95,27 +99,11 @@ class ImprovBle:
         """For news; who says nothing for two minutes leaves the place to another."""
         try:
             await asyncio.wait_for_ms(self._flag.wait(), _IDLE_MS)  # type: ignore[attr-defined]
-        except asyncio.TimeoutError:  # noqa: UP041 (another one on MicroPython)
+        except asyncio.TimeoutError:
             if self._conn is not None:
                 self._ble.gap_disconnect(self._conn)
 
-    async def _handle(self, event: int, piece: bytes) -> None:
-        if event == _WRITTEN:
-            await self._gather(piece)
-            await self._send()
-            return
-        self._got = b""
-        self._out.clear()
-        if event == _WENT:
-            self.error(NO_ERROR)
-            self._advertise()
-
-    async def _gather(self, piece: bytes) -> None:
-        """Writes may be parts of one packet; a part that is late begins a new one."""
-        if time.ticks_diff(time.ticks_ms(), self._got_at) > _PIECE_MS:  # type: ignore[attr-defined]
-            self._got = b""
-        self._got_at = time.ticks_ms()  # type: ignore[attr-defined]
-        self._got += piece
+    async def _obey(self) -> None:
         if len(self._got) < 2 or len(self._got) < self._got[1] + 3:
             return
         packet, self._got = self._got, b""

@@ -274,7 +274,7 @@ class _Guest:
             try:
                 if not await asyncio.wait_for_ms(self._stream.read(1024), 300):  # type: ignore[attr-defined]
                     return
-            except asyncio.TimeoutError:  # noqa: UP041 (another one on MicroPython)
+            except asyncio.TimeoutError:
                 return
 
 
@@ -282,5 +282,5 @@ async def _within(ms: int, doing: "Coroutine[Any, Any, Any]") -> "Any":  # noqa:
     """PortalError("portal-slow") for who takes longer."""
     try:
         return await asyncio.wait_for_ms(doing, ms)  # type: ignore[attr-defined]
-    except asyncio.TimeoutError:  # noqa: UP041
+    except asyncio.TimeoutError:
         raise PortalError("portal-slow") from None
