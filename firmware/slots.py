@@ -19,6 +19,8 @@ except ImportError:  # CPython
 BLOCK = const(4096)
 _ERASE = const(6)
 ROMFS, DATA, NVS = "romfs", "data", "nvs"
+# littlefs as MicroPython's own `inisetup` makes it.
+GEOMETRY = {"progsize": 32, "readsize": 32, "lookahead": 32}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,3 +119,10 @@ def of_board() -> Slots:
     import __main__
 
     return Slots(vfs.rom_ioctl(2, 0), partition(ROMFS), __main__.SLOT)
+
+
+def mount_data(point: str) -> None:
+    """The partition of keys, settings and readings, as reset.py made it; OSError when it cannot be read."""
+    import vfs
+
+    vfs.mount(vfs.VfsLfs2(partition(DATA), **GEOMETRY), point)

@@ -19,7 +19,7 @@ from gateway.wire.cbor import encode
 from gateway.wire.measurement import key_id
 
 HARDWARE = "esp32s3"
-SLOT_BLOCKS, VFS_BLOCKS, DATA_BLOCKS, NVS_BLOCKS = 6, 8, 8, 2
+SLOT_BLOCKS, VFS_BLOCKS, DATA_BLOCKS, NVS_BLOCKS = 6, 8, 16, 2
 SLOT = SLOT_BLOCKS * BLOCK
 TABLE = (
     ("nvs", 0, NVS_BLOCKS),
