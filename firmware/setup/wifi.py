@@ -181,11 +181,12 @@ class Wifi:
 
 
 def _code(status: int) -> str:
+    code = "wifi-no-address" if status == _CONNECTING else "wifi-failed"
     if status in _REFUSED:
-        return "wifi-password-wrong"
-    if status in _NOT_FOUND:
-        return "wifi-not-found"
-    return "wifi-no-address" if status == _CONNECTING else "wifi-failed"
+        code = "wifi-password-wrong"
+    elif status in _NOT_FOUND:
+        code = "wifi-not-found"
+    return code
 
 
 def _words(data: bytes) -> list[bytes]:
