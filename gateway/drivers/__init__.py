@@ -26,6 +26,7 @@ thermometer gateway.drivers.thermometer Thermometer
 viatom-oximeter gateway.drivers.viatom_oximeter ViatomOximeter
 weight-scale gateway.drivers.weight_scale WeightScale
 """
+_loaded: dict[str, type[Driver]] = {}
 
 
 def driver_names() -> list[str]:
@@ -35,10 +36,11 @@ def driver_names() -> list[str]:
 
 def driver_named(name: str) -> type[Driver] | None:
     """The driver of that name, or None."""
-    for line in _lines():
-        if line.startswith(name) and line.split(" ")[0] == name:
-            return _driver(line)
-    return None
+    if name not in _loaded:
+        for line in _lines():
+            if line.split(" ")[0] == name:
+                _loaded[name] = _driver(line)
+    return _loaded.get(name)
 
 
 def all_drivers() -> tuple[type[Driver], ...]:

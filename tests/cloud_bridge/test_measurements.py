@@ -104,6 +104,7 @@ def test_undecoded_frames_are_kept_and_read_again_after_a_driver_update(street, 
     with street.within() as connection:
         assert taking.decode_again(connection, START + HOUR) == 0
     line = f"{Tomorrow.name} {__name__} Tomorrow\n"
+    monkeypatch.setattr("gateway.drivers._loaded", {})
     monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + line)
     with street.within() as connection:
         assert taking.decode_again(connection, START + DAY) == 1

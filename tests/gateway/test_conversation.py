@@ -55,6 +55,7 @@ class Asked(Driver):
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch):
+    monkeypatch.setattr("gateway.drivers._loaded", {})
     monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + f"asked {__name__} Asked\n")
 
 

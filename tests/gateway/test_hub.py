@@ -195,6 +195,7 @@ def made(frames, number):
 
 @pytest.fixture
 def joining(monkeypatch):
+    monkeypatch.setattr("gateway.drivers._loaded", {})
     monkeypatch.setattr("gateway.drivers.DRIVERS", DRIVERS + f"joining {__name__} Joining\n")
 
 
@@ -395,6 +396,7 @@ def test_a_stream_record_survives_a_cut_before_it_was_sealed(house):
 def test_frames_of_a_driver_that_is_gone_are_sealed_undecoded(house, monkeypatch):
     house.sealer.seal = _nothing_sealed
     house.cuff(record_bytes())
+    monkeypatch.setattr("gateway.drivers._loaded", {})
     monkeypatch.setattr("gateway.drivers.DRIVERS", "")
     house.restart()
     house.hub.visits.replay()
