@@ -1,0 +1,13 @@
+# ruff: noqa: PYI021 (said once, here)
+"""What a serial port of the chip is, for type checkers only: no interpreter loads it."""
+
+from collections.abc import Callable as Callable
+from typing import Protocol
+
+class Port(Protocol):
+    """machine.UART with timeout=0."""
+
+    def any(self) -> int: ...
+    def read(self, most: int) -> bytes | None: ...
+    def write(self, data: bytes) -> int | None: ...
+    def deinit(self) -> None: ...
