@@ -84,9 +84,8 @@ async def receive(source: "Source") -> tuple[int, int, str, bytes]:
     """
     short = bytearray(MOST_TOPIC)
     view = memoryview(short)
-    await _fill(source, view[:1])
-    first = short[0]
-    size = await _read_length(source, view)
+    await _fill(source, view[:2])  # no packet is shorter
+    first, size = short[0], await _read_length(source, view[1:2])
     if first & 0xFE == 0x30:
         topic, payload = await _message(source, view, size)
         return PUBLISH, 0, topic, payload
@@ -144,12 +143,14 @@ def _room(size: int) -> bytearray:
 
 
 async def _read_length(source: "Source", view: memoryview) -> int:
+    """The length that begins with the byte in this view of one, which is used for those that follow."""
     size = 0
-    for place in range(4):
-        await _fill(source, view[:1])
-        size |= (view[0] & 127) << (7 * place)
+    for place in (0, 7, 14, 21):
+        size |= (view[0] & 127) << place
         if view[0] < 128:
             return size
+        if place < 21:
+            await _fill(source, view)
     raise MqttError("mqtt-malformed", "length")
 
 

@@ -97,7 +97,7 @@ async def ask(host: str, port: int = _PORT) -> int:
         stream: Stream = asyncio.StreamReader(line)  # type: ignore[assignment,arg-type]
         count = await wait_for_ms(stream.readinto(memoryview(answer)), _PATIENCE_MS)
         return wall_ms(bytes(answer[: count or 0]), asked, ticks_diff(ticks_ms(), began))
-    except (OSError, asyncio.TimeoutError):  # noqa: UP041 (another class on MicroPython)
+    except (OSError, asyncio.TimeoutError):
         raise NtpError("ntp-silent") from None
     finally:
         line.close()

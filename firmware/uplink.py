@@ -116,7 +116,10 @@ class Uplink:
         self._hurry.set()
 
     async def run(self) -> None:
-        """Connect, stay connected, connect again; until cancelled."""
+        """Connect, stay connected, connect again; until cancelled.
+
+        MicroPython's wait_for loses a cancellation that meets its end: cancel until the task is done.
+        """
         longest = self.settings.first_delay_s
         while True:
             began = ticks_ms()
@@ -131,7 +134,7 @@ class Uplink:
         self._hurry.clear()
         try:
             await asyncio.wait_for(self._hurry.wait(), random.uniform(0, longest_s))
-        except asyncio.TimeoutError:  # noqa: UP041 (another class on MicroPython)
+        except asyncio.TimeoutError:
             pass
 
     async def _connect_once(self) -> None:

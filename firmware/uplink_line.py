@@ -80,7 +80,7 @@ class Line:
         """Connect, prove who we are, and subscribe; MeethubError when one of these fails."""
         try:
             await asyncio.wait_for(self._open(open_socket), self._settings.answer_within_s)
-        except asyncio.TimeoutError:  # noqa: UP041 (another class on MicroPython)
+        except asyncio.TimeoutError:
             raise UplinkError("uplink-no-answer") from None
         works = (self._listen(), self._speak())
         self._tasks = [asyncio.create_task(self._until_it_fails(work)) for work in works]
@@ -188,7 +188,7 @@ class Line:
             try:
                 await wait_for_ms(self._over.wait(), keepalive_ms // 8)
                 raise UplinkError(self._code)
-            except asyncio.TimeoutError:  # noqa: UP041 (another class on MicroPython)
+            except asyncio.TimeoutError:
                 pass
             if not self._in_date():
                 raise UplinkError("uplink-broker-not-trusted", "out of date")
@@ -226,7 +226,8 @@ class Line:
             if kind == mqtt.PUBLISH:
                 self._owner.tell(ARRIVED, topic, payload)
             elif kind == mqtt.PUBACK:
-                self._on_their_way &= ~(1 << number - 1)
+                if number <= self._settings.window:
+                    self._on_their_way &= ~(1 << number - 1)
                 self._owner.tell(ROOM)
             elif kind != mqtt.PINGRESP:
                 raise mqtt.MqttError("mqtt-malformed", "packet of kind %d" % kind)

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -19,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from cloud_bridge.authority import Identity
+from cloud_bridge.authority import Authority, Identity, identity, install, make_request
 from tests.cloud_bridge.broker_fixtures import Rig, Seen
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +43,7 @@ class Board:
 
     def __init__(self, told: dict[str, Any], heap: str, environment: dict[str, str]) -> None:
         self.events = Seen()
+        self._killed = False
         paths = {"MICROPYPATH": "firmware/virtual:.:.frozen", "UPLINK": json.dumps(told)}
         self.process = subprocess.Popen(
             [interpreter(), "-X", f"heapsize={heap}", SCRIPT],
@@ -73,17 +77,22 @@ class Board:
         self.events.wait(lambda seen: sum(e[0] == "online" for e in seen) >= times, within_s)
 
     def offline(self, within_s: float = 15.0, times: int = 1) -> str:
-        """The code of the last end of a connection or attempt, once there were so many."""
+        """The code of the so manieth end of a connection or attempt."""
         seen = self.events.wait(lambda seen: sum(e[0] == "offline" for e in seen) >= times, within_s)
-        return [event[1] for event in seen if event[0] == "offline"][-1]
+        return [event[1] for event in seen if event[0] == "offline"][times - 1]
 
     def ask(self, *words: Any) -> Any:
-        """What it answers to a word that has an answer."""
-        answer = {"publish": "published", "publish-stored": "published"}.get(words[0], words[0])
-        before = self.count(answer)
+        """Its answer to a line."""
+        before = self.count("answer")
         self.tell(*words)
-        seen = self.events.wait(lambda seen: sum(e[0] == answer for e in seen) > before)
-        return [event for event in seen if event[0] == answer][before][1]
+        seen = self.events.wait(lambda seen: sum(e[0] == "answer" for e in seen) > before)
+        return [event for event in seen if event[0] == "answer"][before][1]
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        self.process.kill()
+        self.process.wait(10)
+        self._killed = True
 
     def end(self) -> None:
         """Cancel the uplink, as a hub that goes down does; AssertionError when it did not end by itself."""
@@ -97,10 +106,10 @@ class Board:
             for pipe in (self.process.stdin, self.process.stdout):
                 assert pipe
                 pipe.close()
-        assert code == 0, self.events.all[-20:]
+        assert code == 0 or self._killed, self.events.all[-20:]
 
 
-def in_der(rig: Rig, files: Identity) -> dict[str, str]:
+def in_der(files: Identity) -> dict[str, str]:
     """The files of a hub as a board holds them."""
     folder = files.certificate.parent / "der"
     folder.mkdir(exist_ok=True)
@@ -117,9 +126,7 @@ def in_der(rig: Rig, files: Identity) -> dict[str, str]:
 
 
 def _der(pem: Path) -> bytes:
-    from ssl import PEM_cert_to_DER_cert
-
-    return PEM_cert_to_DER_cert(pem.read_text())
+    return ssl.PEM_cert_to_DER_cert(pem.read_text())
 
 
 @contextmanager
@@ -134,10 +141,80 @@ def board(
     **changes: Any,
 ) -> Iterator[Board]:
     """changes: of the settings. told: of the rest that the process is told."""
-    paths = in_der(rig, files or rig.hub(hub))
+    paths = in_der(files or rig.hub(hub))
     whole = {"host": "localhost", "port": rig.port, "hub": hub, **paths, "changes": {**QUICK, **changes}}
     found = Board({**whole, **(told or {})}, heap, environment or {})
     try:
         yield found
     finally:
         found.end()
+
+
+WELCOME = {0x10: b"\x20\x02\x00\x00", 0x82: b"\x90\x03\xff\xff\x00", 0xC0: b"\xd0\x00"}
+
+
+class Scripted:
+    """A broker of ours that says what it is told: real TLS with our authority, then bytes by script.
+
+    answers: from the first byte of a packet to what is said to it; b"" hangs up. talk: said at once after
+    the welcome, and the end of that connection. issued: when its certificate was.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        folder: Path,
+        answers: dict[int, bytes] | None = None,
+        talk: Callable[[ssl.SSLSocket], None] | None = None,
+        issued: datetime | None = None,
+    ) -> None:
+        place = identity(folder, "scripted")
+        certificate = authority.issue_server(make_request(place.key, "localhost"), ("localhost",), issued)
+        install(place, certificate.pem, authority.pem)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(place.certificate, place.key)
+        self._context.load_verify_locations(place.ca)
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._answers = WELCOME | (answers or {})
+        self._talk = talk
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open: socket.socket | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open = plain
+            self.connections += 1
+            with suppress(OSError), plain, self._context.wrap_socket(plain, server_side=True) as line:
+                self._open = line
+                self._serve(line)
+
+    def _serve(self, line: ssl.SSLSocket) -> None:
+        while data := line.recv(65536):
+            first = data[0]
+            answer = self._answers.get(first)
+            if answer is not None:
+                line.sendall(answer)
+            if answer == b"":
+                return
+            if first == 0x82 and self._talk is not None:
+                self._talk(line)
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with suppress(OSError):
+            if self._open:
+                self._open.shutdown(socket.SHUT_RDWR)
+        self._thread.join()

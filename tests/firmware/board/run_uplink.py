@@ -1,15 +1,12 @@
 """An uplink on the board that does what lines on its input say and tells on its output what happened."""
 
 import asyncio
+import gc
 import json
 import os
 import select
 import sys
 
-from firmware.uplink import Uplink, UplinkSettings
-from gateway.hub.events import log
-
-log.send_to(lambda *_: None)
 told = json.loads(os.getenv("UPLINK"))
 
 
@@ -17,6 +14,28 @@ def say(*words):
     print(json.dumps(words))
 
 
+def set_calendar(_clock, date):
+    """The board's own clock, which TLS looks at; the unix port has none."""
+    from firmware.time_zone import days_since_1970
+
+    year, month, day, _, hour, minute, second, _ = date
+    with open(os.getenv("CALENDAR"), "w") as file:
+        file.write(str(days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second))
+
+
+if os.getenv("CALENDAR"):
+    import machine
+
+    machine.RTC.datetime = set_calendar
+
+gc.collect()
+before = gc.mem_alloc()
+from firmware.uplink import Uplink, UplinkSettings, open_socket  # noqa: E402 (what it takes is measured)
+from gateway.hub.events import log  # noqa: E402
+
+gc.collect()
+imported = gc.mem_alloc() - before
+log.send_to(lambda level, event, _: say("log", event) if level == "error" else None)
 settings = UplinkSettings(
     told["host"], told["port"], told["hub"], told["ca"], told["certificate"], told["key"]
 )
@@ -27,10 +46,25 @@ wall = [told.get("wall")]
 
 def arrived(topic, payload):
     say("arrived", topic, payload.hex())
+    if told.get("fails"):
+        raise ZeroDivisionError
 
 
+async def open_modem(host, port):
+    """A modem's driver instead of the board's network: a stream of its own that counts what passes."""
+    from uplink_modem import Modem
+
+    return Modem(await open_socket(host, port), say)
+
+
+sys.path.insert(0, "tests/firmware/board")
 uplink = Uplink(
-    settings, lambda: say("online"), lambda code: say("offline", code), arrived, wall=lambda: wall[0]
+    settings,
+    lambda: say("online"),
+    lambda code: say("offline", code),
+    arrived,
+    wall=lambda: wall[0],
+    open_socket=open_modem if told.get("modem") else open_socket,
 )
 
 
@@ -50,7 +84,41 @@ class Stored:
         return len(view)
 
 
+async def publish_many(topic, count, size):
+    """So many messages, each as soon as there is room; the heap in use after the first tenth and at the end."""
+    marks = []
+    for number in range(count):
+        payload = bytes(size)
+        while not uplink.publish(topic, payload):
+            await asyncio.sleep_ms(1)
+        if number + 1 in (count // 10, count):
+            await asyncio.sleep_ms(200)
+            gc.collect()
+            marks.append(gc.mem_alloc())
+    return marks
+
+
+def memory():
+    gc.collect()
+    return [imported, gc.mem_alloc() - before]
+
+
+def tell_time(wall_ms):
+    wall[0] = wall_ms
+
+
+WORDS = {
+    "publish": lambda topic, data: uplink.publish(topic, bytes.fromhex(data)),
+    "publish-stored": lambda topic, size: uplink.publish(topic, Stored(size)),
+    "wall": tell_time,
+    "hurry": uplink.hurry,
+    "connected": lambda: uplink.connected,
+    "memory": memory,
+}
+
+
 async def obey():
+    """One line after the other, each answered, until the word `end`."""
     poll = select.poll()
     poll.register(sys.stdin, select.POLLIN)
     while True:
@@ -58,28 +126,17 @@ async def obey():
             await asyncio.sleep_ms(2)
             continue
         word, *more = json.loads(sys.stdin.readline())
-        if word == "publish":
-            say("published", uplink.publish(more[0], bytes.fromhex(more[1])))
-        elif word == "publish-stored":
-            say("published", uplink.publish(more[0], Stored(more[1])))
-        elif word == "wall":
-            wall[0] = more[0]
-        elif word == "hurry":
-            uplink.hurry()
-        elif word == "connected":
-            say("connected", uplink.connected)
-        elif word == "end":
+        if word == "end":
             return
+        say("answer", await publish_many(*more) if word == "publish-many" else WORDS[word](*more))
 
 
 async def main():
     task = asyncio.create_task(uplink.run())
     await obey()
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass
+    while not task.done():  # one that meets a time-out is lost on MicroPython
+        task.cancel()
+        await asyncio.sleep_ms(20)
     say("ended")
 
 
