@@ -1,6 +1,6 @@
 """The boards a hub can be built on: hardware/boards/*.toml, checked, and made into the firmware's pin tables.
 
-Write firmware/boards/*.py anew after a change: python -m firmware.workshop boards
+Write firmware/boards/*.py, and pictures and tables beside the boards, anew: python -m firmware.workshop boards
 """
 
 import tomllib
@@ -160,11 +160,11 @@ UARTS = {uarts}
 
 
 def write_all() -> list[Path]:
-    """All pin tables anew; those that changed."""
-    changed = []
-    for key in names():
-        path, text = PIN_TABLES / f"{key}.py", pin_table(load(key))
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            changed.append(path)
+    """All pin tables anew, and what else is made from the boards' tables (wiring.py); those that changed."""
+    from firmware.workshop import wiring
+
+    texts = {PIN_TABLES / f"{key}.py": pin_table(load(key)) for key in names()} | wiring.texts()
+    changed = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
+    for path in changed:
+        path.write_text(texts[path])
     return changed

@@ -9,8 +9,9 @@ python -m firmware.workshop boards. How each board has to be soldered follows fr
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from firmware.workshop.boards import PIN_TABLES, TABLES, Board, BoardError, load, names, pin_table
+from firmware.workshop.boards import TABLES, Board, BoardError, load, names
 
 GROUNDS = ("GND", "G")
 RAIL = "ground rail"
@@ -209,11 +210,6 @@ def filled(page: str, name: str, table: str) -> str:
     return f"{head}{start}{table}\n{end}{tail}"
 
 
-def write_all() -> list[str]:
-    """Pin tables, pictures and tables in pages anew; the names of those that changed."""
-    texts = {PIN_TABLES / f"{key}.py": pin_table(load(key)) for key in names()}
-    texts |= {TABLES / name: text for key in drawn() for name, text in made(key).items()}
-    changed = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
-    for path in changed:
-        path.write_text(texts[path])
-    return [path.name for path in changed]
+def texts() -> dict[Path, str]:
+    """Every picture and page, as it is to be."""
+    return {TABLES / name: text for key in drawn() for name, text in made(key).items()}
