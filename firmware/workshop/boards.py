@@ -1,6 +1,6 @@
 """The boards a hub can be built on: hardware/boards/*.toml, checked, and made into the firmware's pin tables.
 
-Write firmware/boards/*.py, and pictures and tables beside the boards, anew: python -m firmware.workshop boards
+After a change write them, the pictures and the pages anew: python -m firmware.workshop boards
 """
 
 import tomllib
