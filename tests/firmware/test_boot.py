@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.firmware.conftest import micropython
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware import boot
 from firmware.workshop import image, release
+from tests.firmware.conftest import micropython
 
 ROOT = Path(__file__).parents[2]
 BLOCK = 4096

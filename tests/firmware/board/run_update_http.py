@@ -1,0 +1,60 @@
+"""Updates a board from a web server: HOST PORT [CA CERTIFICATE KEY], files named; says what became of it.
+
+The release that the server offers is update_bench's number 2; `write FOLDER` puts it there first.
+"""
+
+import ssl
+import sys
+
+from update_bench import Board, Offer
+
+import firmware.update
+from firmware.update import IMAGE, MANIFEST
+from firmware.update_http import HttpSource
+from firmware.update_manifest import UpdateError
+
+
+def write(folder):
+    offer = Offer(2, size=5 * 4096)
+    for name, data in ((IMAGE, offer.image), (MANIFEST, offer.raw())):
+        with open(folder + "/" + name, "wb") as file:
+            file.write(data)
+
+
+def context(authority, certificate, key):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.verify_mode = ssl.CERT_REQUIRED
+    with open(authority, "rb") as file:
+        made.load_verify_locations(cadata=file.read())
+    if certificate != "-":
+        with open(certificate, "rb") as file, open(key, "rb") as secret:
+            made.load_cert_chain(file.read(), secret.read())
+    return made
+
+
+def main():
+    host, port, limit_ms, *files = sys.argv[1:]
+    board = Board()
+    board.start()
+    firmware.update.BLOCK_MS = int(limit_ms)
+    source = HttpSource(host, int(port), "/esp32s3/", context(*files) if files else None)
+    while True:
+        try:
+            ready = board.update(source)
+        except UpdateError as error:
+            print("refused", error.code, error.detail)
+        else:
+            print("ready" if ready else "nothing")
+        command = sys.stdin.readline().strip()
+        if command == "again":
+            board.start()
+        else:
+            break
+    board.start()
+    print("runs", board.runs(board.first, Offer(2, size=5 * 4096)))
+
+
+if sys.argv[1] == "write":
+    write(sys.argv[2])
+else:
+    main()
