@@ -31,7 +31,7 @@ _SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
 _WPA2 = 3
 _MOST_GUESTS = 4
 _HEAD_MS, _WRITE_MS, _SCAN_REST_MS = 8000, 8000, 10000
-_MOST_SHOWN = 12
+_MOST_SHOWN, _MOST_HEARD_OUT = 12, 2048
 _FIELDS = (
     "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
@@ -269,13 +269,14 @@ class _Guest:
                 raise OSError("slow") from None
 
     async def hear_out(self) -> None:
-        """Takes some more of what was refused: a connection shut on unread bytes loses our answer as well."""
-        for _ in range(64):
-            try:
-                if not await asyncio.wait_for_ms(self._stream.read(1024), 300):  # type: ignore[attr-defined]
+        """Takes more of what was refused: a connection shut on unread bytes loses our answer as well."""
+        room = bytearray(1024)
+        try:
+            for _ in range(_MOST_HEARD_OUT):
+                if not await asyncio.wait_for_ms(self._stream.readinto(room), 100):  # type: ignore[attr-defined]
                     return
-            except asyncio.TimeoutError:
-                return
+        except asyncio.TimeoutError:
+            pass
 
 
 async def _within(ms: int, doing: "Coroutine[Any, Any, Any]") -> "Any":  # noqa: ANN401
