@@ -70,17 +70,17 @@ class Home:
         self.directory = directory
         self.air = Air()
         self.devices = []
-        self._ports = []
+        self.adapters = []
         self._boards = []
         self._firmware = []
 
     async def board(self):
         """A board of its own on the air; the port for its firmware."""
-        adapter = AdapterPort(self.air, f"00:AA:01:00:00:{len(self._ports) + 1:02X}")
+        adapter = AdapterPort(self.air, f"00:AA:01:00:00:{len(self.adapters) + 1:02X}")
         await adapter.open()
         board = VirtualBoard(lambda: adapter.port)
         await board.open()
-        self._ports.append(adapter)
+        self.adapters.append(adapter)
         self._boards.append(board)
         return board.port
 
@@ -112,7 +112,7 @@ class Home:
     async def close(self):
         for part in self._firmware:
             await part.kill()
-        for part in (*self._boards, *self._ports):
+        for part in (*self._boards, *self.adapters):
             await part.close()
         for device in self.devices:
             await device.stop()

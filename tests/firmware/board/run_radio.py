@@ -21,7 +21,7 @@ async def main():
     with open(sys.argv[1]) as file:
         facts = json.load(file)
     log.send_to(lambda level, event, told: say("log", level, event, told))
-    clock = Clock(Zone("CET-1CEST,M3.5.0,M10.5.0/3"))
+    clock = Clock(Zone(facts.get("zone", "UTC0")))
     if facts.get("wall_ms"):
         clock.set_ntp(facts["wall_ms"])
     limits = Limits()
