@@ -7,6 +7,7 @@ names, and stands behind the same tests (`RIGS`).
 import json
 import queue
 import shutil
+import socket
 import ssl
 import sys
 import threading
@@ -266,7 +267,8 @@ def wait_until(condition: Callable[[], Any], within_s: float = WITHIN_S) -> None
 class Stranger:
     """A bare MQTT client that does what a hub of ours would never do."""
 
-    def __init__(self, port: int, files: Identity, client_id: str) -> None:
+    def __init__(self, port: int, files: Identity, client_id: str, will: str | None = None) -> None:
+        """will: the topic on which the broker is to say b"will", and keep it, when this client falls silent."""
         self.arrived, self.answers, self.gone = Seen(), queue.Queue[Any](), threading.Event()
         self.client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -277,6 +279,8 @@ class Stranger:
         context = ssl.create_default_context(cafile=str(files.ca))
         context.load_cert_chain(files.certificate, files.key)
         self.client.tls_set_context(context)
+        if will is not None:
+            self.client.will_set(will, b"will", qos=0, retain=True)
         self.client.on_connect = lambda _c, _u, _f, reason, _p: self.answers.put(reason)
         self.client.on_subscribe = lambda _c, _u, _m, reasons, _p: self.answers.put(reasons)
         self.client.on_publish = lambda _c, _u, mid, _r, _p: self.answers.put(mid)
@@ -291,6 +295,13 @@ class Stranger:
 
     def answer(self) -> Any:
         return self.answers.get(timeout=WITHIN_S)
+
+    def drop(self) -> None:
+        """End the connection without a goodbye."""
+        ours = self.client.socket()
+        assert isinstance(ours, ssl.SSLSocket)
+        ours.shutdown(socket.SHUT_RDWR)
+        assert self.gone.wait(WITHIN_S)
 
     def __enter__(self) -> Self:
         return self

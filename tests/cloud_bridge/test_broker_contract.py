@@ -93,7 +93,9 @@ def test_a_state_reaches_the_hub_it_is_for(shared, listening, name) -> None:
 # B2: a hub speaks only as itself
 
 
-@pytest.mark.parametrize("message", ["up/envelope", "up/hello", "up/key", "down/state", "up", ""])
+@pytest.mark.parametrize(
+    "message", ["up/envelope", "up/hello", "up/key", "up/presence", "down/state", "up", ""]
+)
 def test_a_hub_cannot_speak_for_another(shared, listening, name, message) -> None:
     thief, victim = name("a"), name("b")
     topic = f"hub/{victim}/{message}".rstrip("/")
@@ -123,6 +125,25 @@ def test_a_hub_cannot_tell_itself_a_state(shared, listening, name) -> None:
         assert listening.intake.publish_state(hub, b"true")
         line.events.wait_for(Arrived(down(hub), b"true"))
         assert line.arrived == [Arrived(down(hub), b"true")]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_hub_leaves_a_will_for_itself_alone(shared, name, own) -> None:
+    thief, victim = name("a"), name("b")
+    willed = up(thief if own else victim, "presence")
+    with Stranger(shared.port, shared.bridge(), "bridge-" + thief) as asking:
+        assert not asking.answer().is_failure
+        asking.client.subscribe([(willed, 1), (up(thief, "hello"), 1)])
+        asking.answer()
+        with Stranger(shared.port, shared.hub(thief), thief, will=willed) as stranger:
+            let_in = stranger.answer()
+            if let_in is not None and not let_in.is_failure:
+                stranger.drop()
+        with uplink(shared.uplink_settings(thief)) as line:
+            line.connected()
+            assert line.uplink.publish(up(thief, "hello"), b"after")
+            asking.arrived.wait_for((up(thief, "hello"), b"after"))
+    assert ((willed, b"will") in asking.arrived.all) == own
 
 
 # B3: a hub hears only what is for it

@@ -71,6 +71,22 @@ def test_an_acknowledgement_never_reaches_a_later_connection(rig, settings) -> N
             assert payloads(third.incoming.wait(lambda seen: len(seen) == 2)) == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("payload", [b"1", b"0", b"", b"junk" * 100])
+def test_presence_goes_to_the_log_and_not_to_the_bridge(rig, settings, capsys, payload) -> None:
+    """Also the one that a hub of ours would not send; and it is not handed out again."""
+    with uplink(rig.uplink_settings("hub-1")) as line:
+        line.connected()
+        for _ in range(2):
+            with bridge(settings) as listening:
+                assert line.uplink.publish(up("hub-1", "presence"), payload)
+                send(line, "hub-1", [b"after"])
+                listening.incoming.wait(lambda seen: seen)
+                assert payloads(listening.incoming.all) == [b"after"]
+    said = capsys.readouterr().out
+    assert {b"1": "hub-present", b"0": "hub-gone"}.get(payload, "presence-refused") in said
+    assert "junk" not in said
+
+
 def test_each_hub_is_heard_in_its_own_order(rig, settings) -> None:
     sent = [b"%d" % n for n in range(50)]
     hubs = ("hub-1", "hub-2")

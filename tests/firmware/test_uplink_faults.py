@@ -262,18 +262,24 @@ def test_before_the_time_is_known_dates_do_not_count(home, forgetful, tmp_path, 
             hub.end()
 
 
+REFUSED = "uplink-broker-not-trusted"
+
+
 @pytest.mark.parametrize(
-    ("wall_days", "code"),
-    [(0, None), (300, None), (-1, "uplink-broker-not-trusted"), (366, "uplink-broker-not-trusted")],
+    ("calendar", "wall_days", "code"),
+    [
+        ("right", 0, None),
+        ("2000", 0, None),
+        ("2000", 300, None),
+        ("2000", -1, REFUSED),
+        ("2000", 366, REFUSED),
+    ],
 )
-@pytest.mark.parametrize("calendar", ["right", "forgetful"])
-def test_once_the_time_is_known_dates_count(home, forgetful, tmp_path, wall_days, code, calendar) -> None:
+def test_once_the_time_is_known_dates_count(home, forgetful, tmp_path, calendar, wall_days, code) -> None:
     """Whatever the calendar of the system says, where that can be set."""
-    if calendar == "right" and wall_days:
-        pytest.skip("a right calendar shows today")
     with Scripted(home.authority, tmp_path / "server") as broker:
-        wall = now_ms() + wall_days * DAY_MS
-        hub = home.board(broker.port, forgetful if calendar == "forgetful" else None, wall)
+        environment = forgetful if calendar == "2000" else None
+        hub = home.board(broker.port, environment, now_ms() + wall_days * DAY_MS)
         try:
             if code is None:
                 hub.online()

@@ -18,7 +18,7 @@ from gateway import uplink as uplink_module
 from gateway.simulator.process import free_port
 from gateway.uplink import MAX_PAYLOAD_BYTES, Arrived, Connected, Disconnected, Uplink, UplinkError
 from gateway.wire.topics import down, up
-from tests.cloud_bridge.broker_fixtures import Rig, Seen, bridge, uplink, wait_until
+from tests.cloud_bridge.broker_fixtures import Rig, Seen, Stranger, bridge, uplink, wait_until
 
 TOPIC = up("hub-1", "envelope")
 
@@ -79,13 +79,36 @@ class Middle:
             return False
         return bool(data)
 
+    def cut(self) -> None:
+        """End it all, without a goodbye, and take no more."""
+        if self._thread.is_alive():
+            self._wake.send(b"x")
+            self._thread.join()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wake.send(b"x")
-        self._thread.join()
+        self.cut()
         self._wake.close()
+
+
+def test_presence_is_kept_for_whoever_asks(rig) -> None:
+    topic = up("hub-there", "presence")
+    settings = rig.uplink_settings("hub-there")
+    with Stranger(rig.port, rig.bridge(), "bridge-asks") as asking:
+        assert not asking.answer().is_failure
+        with Middle(rig.port) as middle, uplink(settings, port=middle.port, first_delay_s=600) as line:
+            line.connected()
+            asking.client.subscribe(topic, 1)
+            asking.arrived.wait_for((topic, b"1"))
+            middle.cut()
+            asking.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
+        with uplink(settings) as line:
+            line.connected()
+            asking.arrived.wait(lambda seen: seen[-1] == (topic, b"1"))
+        asking.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
+        assert [payload for _, payload in asking.arrived.all] == [b"1", b"0", b"1", b"0"]
 
 
 def test_nothing_is_taken_while_there_is_no_connection(rig) -> None:
