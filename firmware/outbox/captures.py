@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 (who looks at frames is told all of them)
 """Captured frames until they are sealed or released: files that go when nothing in them is needed any more.
 
 What an envelope took over says the envelope's own frame (envelopes.py), so that both are one commit.
@@ -5,16 +6,18 @@ What an envelope took over says the envelope's own frame (envelopes.py), so that
 
 import struct
 
-from firmware.outbox.frames import frame, scan
+from firmware.outbox.frames import DAMAGED, frame, scan
 from firmware.outbox.segments import Segments
 from gateway.hub.stored import Captured, captured_body, captured_from_body, holds, join, subtract
 from gateway.wire.errors import WireError
 
-# A file begins with the number of its first row and the rows that were not needed any more then.
+# A file begins with the number of its first row, and the rows that were not needed any more then.
 _BEGIN, _ROW, _RELEASED = 1, 2, 3
 _LONGEST = 8 * 1024 - 8
 # After damage the numbers of captures jump, so that none is used twice within a boot.
 _JUMP = 1_000_000
+# What is read of a body at the start, and how many ranges fit in that.
+_MOST, _RANGES = 2048, 250
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,27 +54,22 @@ class Captures:
 
     def _load(self, number: int) -> "Ranges":
         """What a file says of rows: there, lost; which are released."""
+        found: list[tuple[int, bytes]] = []
+        scan(self._segments.path(number), lambda *seen: found.append((seen[0], _short(seen))), _MOST)
         low = high = 0
         released: Ranges = ()
-        harmed = False
-        for kind, body, _, _, _ in scan(self._segments.path(number), 512):
-            first = struct.unpack_from("<I", body)[0] if len(body) >= 4 else 0
-            if kind == _BEGIN:
+        for kind, body in found:
+            first = struct.unpack("<I", body[:4])[0] if kind in (_BEGIN, _ROW) else 0
+            if kind == _BEGIN or (kind == _ROW and low == 0):
                 low, high = first, first - 1
-                released = join(released, unpack_ranges(body[4:]))
-            elif kind == _ROW:
-                if low == 0:
-                    low, high = first, first - 1
+            if kind == _ROW:
                 self.waiting = join(self.waiting, ((first, first),))
                 if first > high + 1:
                     self.lost = join(self.lost, ((high + 1, first - 1),))
-                high, harmed = first, False
-            elif kind == _RELEASED:
-                released = join(released, unpack_ranges(body))
-            else:
-                harmed = True
+                high = first
+            released = join(released, unpack_ranges(body if kind == _RELEASED else b""))
         self._firsts[number] = low
-        if harmed:  # at the end: at least one, whose number is not certain
+        if found and found[-1][0] == DAMAGED:  # at least one, whose number is not certain
             high = max(high, self.last) + 1
             self.lost = join(self.lost, ((high, high),))
             high += _JUMP
@@ -90,7 +88,7 @@ class Captures:
 
     def release(self, rows: "Ranges") -> None:
         """These are not needed any more: one commit."""
-        self._write(frame(_RELEASED, pack_ranges(rows)), self.last + 1)
+        self._write(_released(rows), self.last + 1)
         self.sealed(rows)
 
     def sealed(self, rows: "Ranges") -> None:
@@ -101,7 +99,7 @@ class Captures:
     def settle(self) -> None:
         """Before envelopes go that say what they took over: say it here, where a row is still in a file."""
         if self._loose and self._segments.numbers:
-            self._segments.append([frame(_RELEASED, pack_ranges(self._done()))])
+            self._segments.append([_released(self._done())])
         self._loose = False
 
     def _done(self) -> "Ranges":
@@ -113,7 +111,7 @@ class Captures:
             segments.append([data])
             return
         number = segments.last() + 1
-        segments.begin(number, [frame(_BEGIN, struct.pack("<I", first) + pack_ranges(self._done())), data])
+        segments.begin(number, [frame(_BEGIN, struct.pack("<I", first)), _released(self._done()), data])
         self._firsts[number] = first
         self._drop()
 
@@ -133,19 +131,27 @@ class Captures:
     def read(self, limit: int | None) -> tuple[list[Captured], "Ranges"]:
         """Waiting rows, oldest first, at most so many; and those that do not prove themselves."""
         good: list[Captured] = []
-        found: Ranges = ()
-        for number in list(self._segments.numbers):
-            for kind, body, _, _, _ in scan(self._segments.path(number)):
-                row = struct.unpack_from("<I", body)[0] if kind == _ROW and len(body) > 4 else 0
-                if not row or not holds(self.waiting, row):
-                    continue
-                if limit is not None and len(good) >= limit:
-                    return good, ()
-                captured = _captured(row, body)
-                if captured is not None:
-                    good.append(captured)
-                    found = join(found, ((row, row),))
-        return good, subtract(self.waiting, found)
+
+        def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> bool:
+            row = struct.unpack("<I", body[:4])[0] if kind == _ROW else 0
+            captured = _captured(row, body) if holds(self.waiting, row) else None
+            if captured is not None:
+                good.append(captured)
+            return len(good) == limit
+
+        for number in self._segments.numbers:
+            if len(good) != limit:
+                scan(self._segments.path(number), seen)
+        if len(good) == limit:
+            return good, ()
+        return good, subtract(
+            self.waiting, join((), tuple([(captured.row, captured.row) for captured in good]))
+        )
+
+
+def _short(seen: tuple[int, bytes, int, int, int]) -> bytes:
+    """Of a row its number is enough."""
+    return seen[1][:4] if seen[0] == _ROW else seen[1]
 
 
 def _captured(row: int, body: bytes) -> Captured | None:
@@ -153,3 +159,8 @@ def _captured(row: int, body: bytes) -> Captured | None:
         return captured_from_body(row, body[4:])
     except (WireError, ValueError):
         return None
+
+
+def _released(rows: "Ranges") -> bytes:
+    parts = [rows[at : at + _RANGES] for at in range(0, len(rows), _RANGES)]
+    return b"".join([frame(_RELEASED, pack_ranges(part)) for part in parts])

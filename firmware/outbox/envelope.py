@@ -22,7 +22,7 @@ HEAD_FORM = "<HII8s32s"
 HEAD_SIZE = 50
 # Added to a stage: the citizen had this disclosure erased.
 ERASED = 8
-_STAGE, _SIZE_FORM, _SIZED, _KEY_SIZE = 7, "<IB", 5, 32
+_STAGE, _SIZE_FORM, _SIZED, _KEY_SIZE = 7, "<HB", 3, 32
 
 # What a buffer that ends early raises: MicroPython a ValueError, CPython one of its own.
 _TOO_SHORT = (ValueError, getattr(struct, "error", ValueError))

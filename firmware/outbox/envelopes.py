@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 (who looks at frames is told all of them)
 """Envelopes in files: put in, found again, moved and dropped. What they say of keys is told to a listener at start.
 
 A file begins with the heads of all keys; behind each envelope stands a copy of its own. So damage at one place
@@ -8,7 +9,7 @@ import struct
 
 from firmware.outbox.envelope import HEAD_SIZE, Envelope, envelope_from_body, pack_head
 from firmware.outbox.files import BLOCK
-from firmware.outbox.frames import copied, frame, read, scan
+from firmware.outbox.frames import copied, frame, frame_at, read, scan
 from firmware.outbox.segments import Segments
 
 # The kind of the envelope's frame names the words of squeeze.py: others need another kind.
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     # An envelope's frame: the file, where the frame starts, where its message starts and ends, the envelope.
     Place = tuple[int, int, int, int, Envelope]
+    # The message as it is to be stored from now on, the envelope being changed itself; or whether it stays.
+    Change = Callable[[Place], bytes | bool]
 
 
 class Envelopes:
@@ -41,18 +44,26 @@ class Envelopes:
 
         `whole`: nothing is damaged behind the last head.
         """
-        for number in list(self._segments.numbers):
-            for kind, body, start, _, end in scan(self._segments.path(number)):
-                envelope = envelope_from_body(body) if kind == _ENVELOPE else None
-                self.whole = kind in (_BEGIN, _HEAD) or envelope is not None
-                if envelope is not None:
-                    note_head(envelope.head())
-                    note(envelope)
-                    self._cover(number, envelope)
-                elif kind in (_BEGIN, _HEAD):
-                    for at in range(0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
-                        note_head(body[at : at + HEAD_SIZE])
+        for number in self._segments.numbers:
+            self._load(number, note_head, note)
         return self._segments.last()
+
+    def _load(
+        self, file: int, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], None]"
+    ) -> None:
+        def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> None:
+            envelope = envelope_from_body(body) if kind == _ENVELOPE else None
+            self.whole = kind in (_BEGIN, _HEAD) or envelope is not None
+            if envelope is not None:
+                note_head(envelope.head())
+                note(envelope)
+                self._cover(file, envelope)
+            elif self.whole:
+                for at in range(0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
+                    note_head(body[at : at + HEAD_SIZE])
+
+        self.whole = False
+        scan(self._segments.path(file), seen)
 
     def _cover(self, file: int, envelope: Envelope) -> None:
         """Note where it stands."""
@@ -108,18 +119,26 @@ class Envelopes:
 
     def find(self, number: int, sequence: int) -> "Place | None":
         """The envelope of this key (by its number) and sequence."""
-        for file in self._files(number, sequence):
-            for place in self.in_file(file):
-                if (place[4].number, place[4].sequence) == (number, sequence):
-                    return place
-        return None
+        found: list[Place] = []
 
-    def in_file(self, file: int) -> "Iterator[Place]":
-        """The envelopes of a file, dropped ones too."""
-        for kind, body, start, middle, end in scan(self._segments.path(file)):
+        def look(place: "Place") -> bool:
+            if (place[4].number, place[4].sequence) == (number, sequence):
+                found.append(place)
+            return bool(found)
+
+        for file in self._files(number, sequence):
+            if not found:
+                self.in_file(file, look)
+        return found[0] if found else None
+
+    def in_file(self, file: int, visit: "Callable[[Place], object]") -> None:
+        """Show the envelopes of a file, dropped ones too, until `visit` says True."""
+
+        def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> object:
             envelope = envelope_from_body(body) if kind == _ENVELOPE else None
-            if envelope is not None:
-                yield file, start, middle, end, envelope
+            return envelope is not None and visit((file, start, middle, end, envelope))
+
+        scan(self._segments.path(file), seen)
 
     def data(self, place: "Place") -> bytes:
         """The message as it is stored."""
@@ -127,23 +146,26 @@ class Envelopes:
 
     def stage_of(self, number: int, key: bytes) -> int:
         """The stage in which a measurement is known under this number; 0 when it stands in no envelope."""
+        stages = [0]
+
+        def look(place: "Place") -> bool:
+            for entry in place[4].entries():
+                if entry[0] == number and entry[2] == key:
+                    stages.append(entry[1])
+            return len(stages) > 1
+
         for at in range(0, len(self._spans), _SPAN_SIZE):
             file, _, _, _, low, high = struct.unpack_from(_SPAN, self._spans, at)
-            if not low <= number < high:
-                continue
-            for place in self.in_file(file):
-                for entry in place[4].entries():
-                    if entry[0] == number and entry[2] == key:
-                        return entry[1]
-        return 0
+            if low <= number < high and len(stages) == 1:
+                self.in_file(file, look)
+        return stages[-1]
 
     # Many.
 
-    def all(self) -> "Iterator[Place]":
-        """Every envelope that is stored, dropped ones too."""
-        for file in list(self._segments.numbers):
-            for place in self.in_file(file):
-                yield place
+    def all(self, visit: "Callable[[Place], object]") -> None:
+        """Show every envelope that is stored, dropped ones too."""
+        for file in self._segments.numbers:
+            self.in_file(file, visit)
 
     def remove(self, file: int) -> None:
         """With all that is in it; not the last one."""
@@ -155,23 +177,23 @@ class Envelopes:
                 spans.extend(span)
         self._spans = spans
 
-    def rewrite(self, file: int, change: "Callable[[Place], tuple[Envelope, bytes] | bool]") -> None:
+    def rewrite(self, file: int, change: "Change") -> None:
         """Each envelope of a file that is not the last as `change` says: other bytes, True: as it is, False: gone."""
-        self._segments.rewrite(file, self._pieces(file, change))
+        places: list[tuple[int, int, int]] = []
+        self.in_file(file, lambda place: places.append(place[1:4]))
+        self._segments.rewrite(file, self._pieces(file, places, change))
 
-    def _pieces(
-        self, file: int, change: "Callable[[Place], tuple[Envelope, bytes] | bool]"
-    ) -> "Iterator[bytes]":
+    def _pieces(self, file: int, places: list[tuple[int, int, int]], change: "Change") -> "Iterator[bytes]":
         path = self._segments.path(file)
-        for place in self.in_file(file):
-            changed = change(place)
+        for start, middle, end in places:
+            envelope = envelope_from_body(frame_at(path, start)[1])
+            changed = envelope is not None and change((file, start, middle, end, envelope))
             if changed is True:
-                for part in copied(path, place[1], place[3]):
+                for part in copied(path, start, end):
                     yield part
-            elif changed:
-                envelope, data = changed
-                yield frame(_ENVELOPE, envelope.body(), len(data))
-                yield data
+            elif changed and envelope is not None:
+                yield frame(_ENVELOPE, envelope.body(), len(changed))
+                yield changed
 
     def is_smaller(self, file: int, size: int) -> bool:
         """Whether a file of so many bytes takes fewer blocks than this one does."""

@@ -1,6 +1,7 @@
+# ruff: noqa: ARG002 (who looks at frames is told all of them)
 """Settings and keys: one small file, appended to, written anew when it has grown. Each fact stands in it twice."""
 
-from firmware.outbox.frames import HEAD, frame, scan
+from firmware.outbox.frames import HEAD, frame, frame_at, scan
 from firmware.outbox.keys import key_from_body
 from gateway.hub.errors import OutboxError
 from gateway.wire.errors import WireError
@@ -31,15 +32,16 @@ class Facts:
         """Names with the place and size of the value."""
         self._places: dict[str, tuple[int, int]] = {}
         self._size = 0
-        for kind, body, start, _, end in scan(self._path):
-            self._size = end
-            if kind == _SETTING and body and body[0] < len(body):
-                self._place(body[1 : 1 + body[0]], start, len(body))
-            elif kind == _DROPPED:
-                self._dropped(body)
-            elif kind == _KEY:
-                self._take(body)
-        self._size = max(self._size, self._files.size(_NAME))
+        scan(self._path, self._seen)
+        self._size = self._files.size(_NAME)
+
+    def _seen(self, kind: int, body: bytes, start: int, middle: int, end: int) -> None:
+        if kind == _SETTING and body and body[0] < len(body):
+            self._place(body[1 : 1 + body[0]], start, len(body))
+        elif kind == _DROPPED:
+            self._dropped(body)
+        elif kind == _KEY:
+            self._take(body)
 
     def _place(self, name: bytes, start: int, size: int) -> None:
         try:
@@ -71,10 +73,9 @@ class Facts:
             place = self._places.get(name)
             if place is None:
                 return None
-            for kind, body, _, _, _ in scan(self._path, at=place[0]):
-                if kind == _SETTING and len(body) == place[1]:
-                    return body[1 + body[0] :]
-                break
+            kind, body = frame_at(self._path, place[0])
+            if kind == _SETTING and len(body) == place[1]:
+                return body[1 + body[0] :]
             self._load()  # rotten since it was opened: there is another copy
         return None
 

@@ -14,9 +14,9 @@ _ENOSPC = 28
 # Written beside a file and renamed onto it.
 _NEW = "new"
 # Kept for settings, states, moving and erasing when everything else is full.
-_SPARE = 48 << 10
+_SPARE = 32 << 10
 # Kept for status and 50 readings.
-_RESERVE = 64 << 10
+_RESERVE = 56 << 10
 # So often, in bytes written, the file system is asked what it has left: that takes as long as it is full.
 _ASK_EVERY = 64 << 10
 

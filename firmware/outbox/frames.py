@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 (who looks at frames is told all of them)
 """Records in the outbox's files: a frame that proves itself, and how frames are found again behind damage.
 
 Frame: magic, kind, sum of the head (2), sizes of body and of what follows it (4 each), CRC-32 of the body
@@ -11,14 +12,16 @@ HEAD = 16
 DAMAGED = 0
 _MAGIC = 0xB6
 _CHUNK = 256
+_PIECE = 2048
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     # Kind (DAMAGED: not readable), body, where the frame starts, where its body ends, where the next one starts.
     Found = tuple[int, bytes, int, int, int]
+    Visit = Callable[[int, bytes, int, int, int], object]
 
 
 def frame(kind: int, body: bytes, more: int = 0) -> bytes:
@@ -27,20 +30,35 @@ def frame(kind: int, body: bytes, more: int = 0) -> bytes:
     return struct.pack("<BBH", _MAGIC, kind, crc32(sizes, kind) & 0xFFFF) + sizes + body
 
 
-def scan(path: str, most: int = 1 << 30, at: int = 0) -> "Iterator[Found]":
-    """The frames of a file in order, of each body at most the first `most` bytes.
+def scan(path: str, visit: "Visit", most: int = 1 << 30, at: int = 0) -> None:
+    """Show the frames of a file in order, of each body at most the first `most` bytes, until `visit` says True.
 
-    Where nothing proves itself there is one DAMAGED up to the next frame or the end. OSError never.
+    Where nothing proves itself there is one DAMAGED up to the next frame or the end. OSError never. The file
+    is closed when this returns: an iterator left halfway would hold it, and its blocks, until garbage is
+    collected.
     """
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
             while at < size:
                 found = _frame_at(file, at, size, most)
-                yield found
+                if visit(*found):
+                    return
                 at = found[4]
     except OSError:
-        yield DAMAGED, b"", at, at, at
+        visit(DAMAGED, b"", at, at, at)
+
+
+def frame_at(path: str, at: int) -> tuple[int, bytes]:
+    """Kind and body of the one frame that starts there."""
+    found: list[tuple[int, bytes]] = []
+
+    def first(kind: int, body: bytes, start: int, middle: int, end: int) -> bool:
+        found.append((kind, body))
+        return True
+
+    scan(path, first, at=at)
+    return found[0] if found else (DAMAGED, b"")
 
 
 def _frame_at(file: "BinaryIO", at: int, size: int, most: int) -> "Found":
@@ -105,12 +123,12 @@ def read(path: str, start: int, size: int) -> bytes:
 
 
 def copied(path: str, start: int, end: int) -> "Iterator[bytes]":
-    """These bytes of a file, in pieces."""
-    with open(path, "rb") as file:
-        file.seek(start)
-        while start < end:
-            part = file.read(min(end - start, _CHUNK))
-            if not part:
-                return
-            start += len(part)
-            yield part
+    """These bytes of a file, in pieces; OSError where they cannot be read."""
+    while start < end:
+        with open(path, "rb") as file:
+            file.seek(start)
+            part = file.read(min(end - start, _PIECE))
+        if not part:
+            return
+        start += len(part)
+        yield part

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 (who looks at frames is told all of them)
 """Which keys ever began to seal, and into which store: beside it, so that a store that is gone is noticed."""
 
 from firmware.outbox.frames import frame, scan
@@ -17,9 +18,11 @@ class Kids:
     def __init__(self, files: "Files") -> None:
         self._files = files
         self.listed: dict[bytes, bytes] = {}
-        for kind, body, _, _, _ in scan(files.path(_NAME)):
-            if kind == _LISTED and len(body) == 2 * IDENTITY_SIZE:
-                self.listed[body[:IDENTITY_SIZE]] = body[IDENTITY_SIZE:]
+        scan(files.path(_NAME), self._listed)
+
+    def _listed(self, kind: int, body: bytes, start: int, middle: int, end: int) -> None:
+        if kind == _LISTED and len(body) == 2 * IDENTITY_SIZE:
+            self.listed[body[:IDENTITY_SIZE]] = body[IDENTITY_SIZE:]
 
     def add(self, kid: bytes, identity: bytes) -> None:
         """Before its first envelope; durable when this returns."""

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 (who looks at frames is told all of them)
 """The measurements that were sealed last, so that none is sealed again (protocol, section 1).
 
 In memory two bytes of each key, as a ring: the n-th measurement stands at n modulo KNOWN. What they point to is
@@ -20,7 +21,7 @@ _LONGEST = 4096 - 8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from firmware.outbox.files import Files
 
@@ -42,19 +43,25 @@ class Known:
     def load(self) -> None:
         """What was moved here; to be called when all that stands in envelopes is noted."""
         for number in self._segments.numbers:
-            for entry in self._entries(number):
-                self._place(number, entry[0])
-                self.note(entry[0], entry[2])
+            self._load(number)
+
+    def _load(self, file: int) -> None:
+        def take(entry: "Entry") -> None:
+            self._place(file, entry[0])
+            self.note(entry[0], entry[2])
+
+        self._entries(file, take)
 
     def _place(self, file: int, number: int) -> None:
         low, high = self._spans.get(file, (number, number))
         self._spans[file] = (min(low, number), max(high, number))
 
-    def _entries(self, file: int) -> "Iterator[Entry]":
-        for kind, body, _, _, _ in scan(self._segments.path(file)):
-            if kind == _ENTRIES:
-                for at in range(0, len(body) - _SIZE + 1, _SIZE):
-                    yield struct.unpack_from("<I", body, at)[0], body[at + 4], body[at + 5 : at + _SIZE]
+    def _entries(self, file: int, take: "Callable[[Entry], None]") -> None:
+        def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> None:
+            for at in range(0, len(body) - _SIZE + 1, _SIZE) if kind == _ENTRIES else ():
+                take((struct.unpack_from("<I", body, at)[0], body[at + 4], body[at + 5 : at + _SIZE]))
+
+        scan(self._segments.path(file), seen)
 
     # The ring.
 
@@ -106,12 +113,16 @@ class Known:
 
     def stage_at(self, number: int, key: bytes) -> int:
         """The stage in which this measurement stands here under this number; 0 when it does not."""
+        stages = [0]
+
+        def take(entry: "Entry") -> None:
+            if entry[0] == number and entry[2] == key:
+                stages.append(entry[1])
+
         for file, (low, high) in self._spans.items():
             if low <= number <= high:
-                for entry in self._entries(file):
-                    if entry[0] == number and entry[2] == key:
-                        return entry[1]
-        return 0
+                self._entries(file, take)
+        return stages[-1]
 
     def keep(self, entries: "list[Entry]") -> None:
         """Durable here, before they go elsewhere; files in which nothing is known any more go."""

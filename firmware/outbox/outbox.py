@@ -22,7 +22,7 @@ from firmware.outbox.state import apply_state
 from gateway.hub.errors import OutboxError
 from gateway.hub.events import log
 from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Captured, Effect, Head, Message, common, join, subtract
-from gateway.wire.envelope import MAX_ITEMS, digest
+from gateway.wire.envelope import MAX_ITEMS, MAX_MESSAGE, digest
 from gateway.wire.measurement import Capture
 from gateway.wire.state import AFTER_TIME, NEVER
 
@@ -172,6 +172,8 @@ class Outbox:
         """
         if len(keys) > len(disclosures) or not 0 < len(disclosures) <= MAX_ITEMS:
             raise ValueError("one key a disclosure, 1 to 64 disclosures")
+        if max([len(data) for data in disclosures]) > MAX_MESSAGE:
+            raise ValueError("a disclosure that no message takes")
         head = self.head(kid)
         if sequence != (0 if head is None else head.sequence) + 1:
             raise OutboxError("sequence-taken", kid.hex())

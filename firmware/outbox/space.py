@@ -4,14 +4,11 @@ from binascii import crc32
 
 from firmware.outbox.envelope import ERASED
 from firmware.outbox.known import STAGES
-from gateway.hub.stored import WHOLE, common, holds, join
+from gateway.hub.stored import PARTIAL, WHOLE, common, holds, join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from firmware.outbox.envelope import Envelope
-    from firmware.outbox.envelopes import Place
+    from firmware.outbox.envelopes import Change, Place
     from firmware.outbox.keys import Key
     from firmware.outbox.known import Entry
     from firmware.outbox.outbox import Outbox
@@ -46,20 +43,24 @@ def _free(outbox: "Outbox", oldest: "Key", sequence: int, settled_only: bool) ->
     file = place[0]
     gone: dict[int, list[int]] = {}
     entries: list[Entry] = []
-    left = 0
-    for _, start, _, end, envelope in outbox.envelopes.in_file(file):
+    left = [0]
+
+    def sort(place: "Place") -> None:
+        envelope = place[4]
         key = outbox.facts.keys[envelope.number]
         if holds(_may_go(key, settled_only), envelope.sequence):
             gone.setdefault(key.number, []).append(envelope.sequence)
-            entries += [entry for entry in envelope.entries() if outbox.known.holds(entry[0])]
+            entries.extend([entry for entry in envelope.entries() if outbox.known.holds(entry[0])])
         elif not holds(key.absent, envelope.sequence):
-            left += end - start
+            left[0] += place[3] - place[1]
+
+    outbox.envelopes.in_file(file, sort)
     outbox.envelopes.close_file(file, outbox.facts.in_order())
     outbox.note_top()
     outbox.known.keep(entries)
     outbox.captures.settle()
     _let_go(outbox, gone)
-    _shrink(outbox, file, left)
+    _shrink(outbox, file, left[0])
     return sum([len(sequences) for sequences in gone.values()])
 
 
@@ -81,7 +82,7 @@ def _shrink(outbox: "Outbox", file: int, left: int) -> None:
     elif outbox.envelopes.is_smaller(file, left):
         keys = outbox.facts.keys
 
-        def keep(place: "Place") -> "tuple[Envelope, bytes] | bool":
+        def keep(place: "Place") -> bool:
             return not holds(keys[place[4].number].absent, place[4].sequence)
 
         outbox.envelopes.rewrite(file, keep)
@@ -96,11 +97,14 @@ def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
     if not new:
         return
     files: list[int] = []
-    for place in outbox.envelopes.all():
+
+    def look(place: "Place") -> None:
         if _mark(outbox, place, new) and place[0] not in files:
             files.append(place[0])
+
+    outbox.envelopes.all(look)
     for key in new:
-        if outbox.sealed(key):
+        if PARTIAL in outbox.sealed(key):
             outbox.known.keep([(outbox.known.next, _WHOLE, key)])
     for file in files:
         outbox.envelopes.close_file(file, outbox.facts.in_order())
@@ -123,10 +127,8 @@ def _mark(outbox: "Outbox", place: "Place", measurements: list[bytes]) -> bool:
     return bool(found)
 
 
-def _without(
-    outbox: "Outbox", measurements: list[bytes]
-) -> "Callable[[Place], tuple[Envelope, bytes] | bool]":
-    def change(place: "Place") -> "tuple[Envelope, bytes] | bool":
+def _without(outbox: "Outbox", measurements: list[bytes]) -> "Change":
+    def change(place: "Place") -> bytes | bool:
         envelope = place[4]
         if not envelope.erase(measurements):
             return True
@@ -137,6 +139,6 @@ def _without(
         for index in bad:
             size, stage, key = envelope.parts[index]
             envelope.parts[index] = (size, stage | ERASED, key)
-        return envelope, envelope.squeezed(signed, parts)
+        return envelope.squeezed(signed, parts)
 
     return change
