@@ -21,7 +21,7 @@ _FILE = "/wifi"
 _FORM = b"W1"
 _MOST_NETWORKS = 5
 _TRY_MS, _LOOK_MS, _TRIES = 30000, 100, 3
-_LONGEST_REST_S = 60
+_REST_S, _LONGEST_REST_S, _SETTLE_S = 1, 60, 0.1
 # ESP32 status codes: 15, 202 and 204 refused, 201 and 210 to 212 not found (or not in a form we speak).
 _CONNECTING, _FAILED, _REFUSED, _NOT_FOUND = 1001, 203, (15, 202, 204), (201, 210, 211, 212)
 
@@ -61,11 +61,11 @@ class Wifi:
     async def run(self) -> None:
         """Stays on the best network there is: first the one that worked last."""
         self._start()
-        rest_s = 1
+        rest_s = _REST_S
         while True:
             if self.connected:
-                self._was, rest_s = True, 1
-                await asyncio.sleep(1)
+                self._was, rest_s = True, _REST_S
+                await asyncio.sleep(_REST_S)
             elif not await self._join_one():
                 self.lost_ms()
                 await asyncio.sleep(rest_s)
@@ -155,7 +155,7 @@ class Wifi:
             self._wlan.disconnect()
         except OSError:  # there was nothing to leave
             pass
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(_SETTLE_S)
 
     def _first(self, ssid: bytes, password: bytes) -> None:
         if self.networks[:1] != [(ssid, password)]:

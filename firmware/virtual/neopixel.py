@@ -1,6 +1,6 @@
 """A NeoPixel that remembers what it showed and when, instead of shining.
 
-NeoPixel.shown: (ms, colour of the first pixel), newest last, at most 4096. With MEETHUB_BOARD the same goes
+NeoPixel.shown: (ms, colour of the first pixel), newest last, at most 256. With MEETHUB_BOARD the same goes
 as lines "ms r g b" to the file `light` in that folder, for a test outside to follow.
 """
 
@@ -8,7 +8,7 @@ import time
 
 from machine import board_file
 
-_MOST = 4096
+_MOST = 256
 
 
 class NeoPixel:

@@ -46,19 +46,39 @@ def beats(pattern):
     return [tuple(one) for one in found]
 
 
-def watched(ms, act):
-    """What was seen in so many milliseconds while `act(light)` went on."""
+SCENES = {}
 
-    async def go():
-        watch = Watch()
-        shown = Light(watch)
-        task = asyncio.create_task(shown.run())
-        await act(shown)
-        await asyncio.sleep_ms(ms)
-        task.cancel()
-        return watch
 
-    return asyncio.run(go())
+def scene(ms):
+    """A scene that is played beside all others, before the first test asks: `act(light)`, then so many ms."""
+
+    def keep(act):
+        SCENES[act.__name__] = [ms, act]
+        return act
+
+    return keep
+
+
+def watched(act):
+    """What was seen of a scene."""
+    if len(SCENES[act.__name__]) == 2:
+        asyncio.run(all_scenes())
+    return SCENES[act.__name__][2]
+
+
+async def all_scenes():
+    await asyncio.gather(*[play(played) for played in SCENES.values()])
+
+
+async def play(played):
+    ms, act = played
+    watch = Watch()
+    shown = Light(watch)
+    task = asyncio.create_task(shown.run())
+    await act(shown)
+    await asyncio.sleep_ms(ms)
+    task.cancel()
+    played.append(watch)
 
 
 def test_no_two_patterns_have_the_same_rhythm():
@@ -94,78 +114,92 @@ def test_the_colours_are_those_that_the_colour_blind_tell_apart():
     assert {one[1] for one in STEADY + ONCE} == palette
 
 
-def test_received_is_one_long_flash_and_then_dark():
-    async def act(shown):
-        shown.show(light.RECEIVED)
+@scene(1900)
+async def received_is_one_long_flash_and_then_dark(shown):
+    shown.show(light.RECEIVED)
 
-    watch = watched(1900, act)
+
+def test_received_is_one_long_flash_and_then_dark():
+    watch = watched(received_is_one_long_flash_and_then_dark)
     flashes = watch.lit()
     assert len(flashes) == 1
     assert 950 < flashes[0][1] < 1150
     assert watch.seen[-1][1] == (0, 0, 0)
 
 
-def test_delivered_waits_until_received_was_seen():
-    async def act(shown):
-        shown.show(light.RECEIVED)
-        shown.show(light.DELIVERED)
+@scene(3200)
+async def delivered_waits_until_received_was_seen(shown):
+    shown.show(light.RECEIVED)
+    shown.show(light.DELIVERED)
 
-    watch = watched(3200, act)
+
+def test_delivered_waits_until_received_was_seen():
+    watch = watched(delivered_waits_until_received_was_seen)
     assert [ms > 800 for _, ms in watch.lit()] == [True, False, False]
     assert len(watch.colours()) == 2
 
 
-def test_a_single_flash_comes_between_and_the_steady_pattern_goes_on():
-    async def act(shown):
-        shown.show(light.HELP)
-        await asyncio.sleep_ms(500)
-        shown.show(light.DELIVERED)
+@scene(2300)
+async def a_single_flash_comes_between_and_the_steady_pattern_goes_on(shown):
+    shown.show(light.HELP)
+    await asyncio.sleep_ms(500)
+    shown.show(light.DELIVERED)
 
-    watch = watched(2300, act)
+
+def test_a_single_flash_comes_between_and_the_steady_pattern_goes_on():
+    watch = watched(a_single_flash_comes_between_and_the_steady_pattern_goes_on)
     assert [ms > 175 for _, ms in watch.lit()][1:4] == [True, True, False]
 
 
-def test_the_most_urgent_steady_pattern_is_shown_and_the_next_when_it_is_over():
-    async def act(shown):
-        shown.show(light.STORED)
-        shown.show(light.HELP)
-        await asyncio.sleep_ms(500)
-        shown.hide(light.HELP)
+@scene(1900)
+async def the_most_urgent_steady_pattern_is_shown_and_the_next_when_it_is_over(shown):
+    shown.show(light.STORED)
+    shown.show(light.HELP)
+    await asyncio.sleep_ms(500)
+    shown.hide(light.HELP)
 
-    watch = watched(1900, act)
+
+def test_the_most_urgent_steady_pattern_is_shown_and_the_next_when_it_is_over():
+    watch = watched(the_most_urgent_steady_pattern_is_shown_and_the_next_when_it_is_over)
     assert [ms > 800 for _, ms in watch.lit()][-1]
     assert len(watch.colours()) == 2
 
 
-def test_hiding_what_is_not_shown_and_showing_twice_change_nothing():
-    async def act(shown):
-        shown.hide(light.SETUP)
-        for _ in range(50):
-            shown.show(light.RECEIVED)
-            shown.show(light.STORED)
-        shown.hide(light.STORED)
+@scene(2000)
+async def hiding_what_is_not_shown_and_showing_twice_change_nothing(shown):
+    shown.hide(light.SETUP)
+    for _ in range(50):
+        shown.show(light.RECEIVED)
+        shown.show(light.STORED)
+    shown.hide(light.STORED)
 
-    assert len(watched(2000, act).lit()) == 1
+
+def test_hiding_what_is_not_shown_and_showing_twice_change_nothing():
+    assert len(watched(hiding_what_is_not_shown_and_showing_twice_change_nothing).lit()) == 1
+
+
+@scene(1100)
+async def a_finger_on_the_button_is_answered_before_all_else(shown):
+    shown.show(light.IDENTIFY)
+    await asyncio.sleep_ms(50)
+    shown.show(light.HELD)
+    await asyncio.sleep_ms(600)
+    shown.hide(light.HELD)
 
 
 def test_a_finger_on_the_button_is_answered_before_all_else():
-    async def act(shown):
-        shown.show(light.IDENTIFY)
-        await asyncio.sleep_ms(50)
-        shown.show(light.HELD)
-        await asyncio.sleep_ms(600)
-        shown.hide(light.HELD)
-
-    flashes = watched(1100, act).lit()
+    flashes = watched(a_finger_on_the_button_is_answered_before_all_else).lit()
     assert max([ms for _, ms in flashes]) > 550
     assert flashes[-1][1] < 250
 
 
-def test_brightness_is_bounded():
-    async def act(shown):
-        shown.show(light.IDENTIFY)
+@scene(500)
+async def brightness_is_bounded(shown):
+    shown.show(light.IDENTIFY)
 
-    assert max([max(colour) for colour in watched(500, act).colours()]) <= 64
+
+def test_brightness_is_bounded():
+    assert max([max(colour) for colour in watched(brightness_is_bounded).colours()]) <= 64
 
 
 def test_a_neopixel_and_a_plain_lamp_show_the_same_rhythm():
