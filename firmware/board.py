@@ -34,7 +34,22 @@ class Board:
 
         return button_on(self.pins.BUTTON[0])
 
-    def uart_pins(self, number: int) -> tuple[int, int]:
-        """(transmit, receive) of that UART."""
-        pins: tuple[int, int] = self.pins.UARTS[number]
-        return pins
+    def uart(self, number: int) -> "Callable[..., object]":
+        """How to open that UART with a device's settings."""
+        from firmware.serial_port import RX_BUFFER
+
+        tx, rx = self.pins.UARTS[number]
+
+        def opened(**settings: object) -> object:
+            from machine import UART
+
+            return UART(number, tx=tx, rx=rx, rxbuf=RX_BUFFER, timeout=0, **settings)
+
+        return opened
+
+    @property
+    def label(self) -> str:
+        """The end of the chip's own number: what a person reads on the label, to tell two hubs apart."""
+        from machine import unique_id
+
+        return str(unique_id().hex()[-4:])

@@ -7,7 +7,11 @@ Of the wire format all but the catalogue of error texts: a hub says codes, peopl
 WIRE = ("cbor", "cose", "envelope", "errors", "item", "items", "measurement", "reading", "records", "reports")
 
 module("gateway/__init__.py", base_path="..")
-package("gateway/wire", files=["__init__.py", *[f"{name}.py" for name in (*WIRE, "shape", "state", "topics")]], base_path="..")
+package(
+    "gateway/wire",
+    files=["__init__.py", *[f"{name}.py" for name in (*WIRE, "shape", "state", "topics")]],
+    base_path="..",
+)
 package("gateway/drivers", base_path="..")
 package("gateway/hub", base_path="..")
 package("firmware", files=None, base_path="..")

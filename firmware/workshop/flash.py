@@ -14,7 +14,7 @@ from pathlib import Path
 
 from firmware.workshop import partitions
 from firmware.workshop.boards import Board
-from firmware.workshop.build import ROOT
+from firmware.workshop.slot import FirstRelease
 
 Say = Callable[[str], None]
 BAUD = 460800
@@ -61,7 +61,7 @@ class FlashError(Exception):
 
 
 def commands(
-    board: Board, port: str, image: Path | None, folder: Path, slot: Path, baud: int = BAUD
+    board: Board, port: str, image: Path | None, folder: Path, first: FirstRelease, baud: int = BAUD
 ) -> list[tuple[str, list[str]]]:
     """What is done, in order: (in plain words, program and its words). folder: for the files made on the way.
 
@@ -72,20 +72,27 @@ def commands(
     chip = board.facts["chip"]
     esptool = [sys.executable, "-m", "esptool", "--chip", chip, "--port", port, "--baud", str(baud)]
     write = [*esptool, "--after", "hard-reset", "write-flash", hex(partitions.TABLE_AT), str(table)]
-    write += [hex(partitions.ROMFS_AT), str(slot)]
-    first = [] if image is None else [("writing MicroPython", _image(board, image, esptool))]
+    slots = folder / "slots.bin"
+    slots.write_bytes(first.slots())
+    write += [hex(partitions.ROMFS_AT), str(slots)]
+    before = [] if image is None else [("writing MicroPython", _image(board, image, esptool))]
     mpremote = [sys.executable, "-m", "mpremote", "connect", port, "resume"]
-    boot = ROOT / "firmware" / "boot.py"
-    marker = folder / "board.txt"
-    marker.write_text(board.key)
+    copy = [*mpremote, "fs", "cp", *_written(folder / "root", first.files), ":"]
     return [
         ("looking at the chip", [*esptool, "--after", "no-reset", "flash-id"]),
-        *first,
+        *before,
         ("writing partitions and software", write),
-        ("copying the boot file", [*mpremote, "fs", "cp", str(boot), ":boot.py"]),
-        ("telling it which board it is", [*mpremote, "fs", "cp", str(marker), ":board.txt"]),
-        ("starting it", [*mpremote, "soft-reset"]),
+        ("copying the boot file and what stands beside it", copy),
+        ("starting it", [*mpremote, "reset"]),
     ]
+
+
+def _written(folder: Path, files: dict[str, bytes]) -> list[str]:
+    """The files in that folder; their paths."""
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [str(folder / name) for name in files]
 
 
 def _image(board: Board, image: Path, esptool: list[str]) -> list[str]:
@@ -98,7 +105,9 @@ def _image(board: Board, image: Path, esptool: list[str]) -> list[str]:
     return [*esptool, *options, hex(board.chip.image_at), str(image)]
 
 
-def flash(board: Board, port: str, image: Path | None, slot: Path, say: Say, baud: int = BAUD) -> None:
+def flash(
+    board: Board, port: str, image: Path | None, first: FirstRelease, say: Say, baud: int = BAUD
+) -> None:
     """All of `commands`; each program's own progress is shown. FlashError with what to do."""
     if board.facts["chip"] == "unix":
         raise FlashError("This board is the computer itself: `make firmware-run` starts a hub on it.")
@@ -108,7 +117,7 @@ def flash(board: Board, port: str, image: Path | None, slot: Path, say: Say, bau
             f"{image} is no file. Get {wanted} (1.29 or newer) from micropython.org/download/{wanted}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        steps = commands(board, port, image, Path(folder), slot, baud)
+        steps = commands(board, port, image, Path(folder), first, baud)
         for number, (what, command) in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {what}")
             _run(command, port, board, say)

@@ -7,11 +7,12 @@ The chain must run; this one starts and stops beside it and goes on where it sto
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from firmware.workshop import boards, slot
+from firmware.workshop import boards, build, image, partitions, slot
 from firmware.workshop.build import ROOT
 from gateway.simulator.catalogue import SERIAL, entries
 from gateway.simulator.chain import Chain
@@ -19,7 +20,10 @@ from gateway.simulator.chain_files import Facts
 from gateway.simulator.process import ChainError, Program, listening
 
 HUB, HOUSE = "hub-0002", 2
-HEAP = "256k"
+BOARD = boards.load("unix")
+HEAP = "512k"
+RESTARTED = 3  # how the interpreter ends where a board would start again
+LOOK_S = 0.5
 VIRTUAL = ROOT / "firmware" / "virtual"
 Say = Callable[[str, str], None]
 
@@ -36,6 +40,11 @@ class HubHere:
         self._interval_s = interval_s
 
     @property
+    def chip(self) -> Path:
+        """Its whole flash."""
+        return self.directory / "flash.bin"
+
+    @property
     def street(self) -> Path:
         return self.directory / "street"
 
@@ -47,7 +56,7 @@ class HubHere:
         self._facts = Facts(self.directory / "hub.json")
         try:
             self._start_street()
-            self._install_software()
+            self._write_board()
             self._enrol()
             self._bind()
             self._start_hub()
@@ -61,9 +70,11 @@ class HubHere:
             if name in self.programs:
                 self.programs.pop(name).stop()
 
-    def dead(self) -> list[str]:
-        """Programs that ended although nobody asked them to."""
-        return [name for name, program in self.programs.items() if not program.alive()]
+    def follow(self) -> None:
+        """Until a program ends although nobody asked it to: ChainError says which."""
+        while not (ended := [name for name, program in self.programs.items() if not program.alive()]):
+            time.sleep(LOOK_S)
+        raise ChainError(f"{ended[0]} ended by itself; its log is {self.directory}/log/{ended[0]}.log")
 
     def _start_street(self) -> None:
         ready = self.street / "ready.json"
@@ -78,30 +89,36 @@ class HubHere:
         self._run("board", [*command, "--directory", str(radio)], (radio / "ready.json").exists)
         self._say("devices", f"virtual, measuring by themselves: {names.replace(',', ', ')}")
 
-    def _install_software(self) -> None:
-        """Compile, and put it into the slots as the workshop does with a board."""
-        first = slot.first_release(
-            boards.load("unix"), self.directory / "release-keys", self.directory / "build"
-        )
-        (self.directory / "slots.bin").write_bytes(first.slots())
-        for name, data in ((slot.STATE, first.state), (slot.PINNED, first.pinned), ("board.txt", b"unix")):
-            (self.directory / name).write_bytes(data)
-            self._micropython("put", name, str(self.directory / name))
+    def _write_board(self) -> None:
+        """Compile, and write the chip as the workshop does with a board, the first time or with new software.
+
+        What is in the other partitions stays: keys, settings and readings.
+        """
+        first = slot.first_release(BOARD, self.directory / "release-keys", self.directory / "build")
+        (self.directory / "virtual.romfs").write_bytes(virtual_hardware(self.directory / "build-virtual"))
+        written = not self.chip.exists()
+        if written:
+            self.chip.write_bytes(b"\xff" * BOARD.flash_bytes)
+        with self.chip.open("r+b") as chip:
+            chip.seek(partitions.ROMFS_AT)
+            chip.write(first.slots())
+        for name, data in first.files.items():
+            if written or name != "resetting":  # only a new board has its data made
+                (self.directory / name).write_bytes(data)
+                self._micropython("put", name, str(self.directory / name))
         self._say("software", f"{len(first.sizes)} files, {len(first.image)} bytes in a slot of its flash")
 
     def _enrol(self) -> None:
         """The hub makes its keys; the bridge's authority answers with a certificate."""
         if "enrolled" not in self._facts:
             request = self.directory / "enrolment-request.json"
-            request.write_text(self._micropython("request", HUB))
+            request.write_text(self._do(f"main.request({HUB!r})"))
             household = str(self._chain.facts["household"])
             answer = self._chain.bridge("enrol", str(request), "--household", household)
-            (self.directory / "enrolment-answer.json").write_text(json.dumps(answer))
+            self._facts["answer"] = json.dumps(answer)
             self._facts["enrolled"] = HUB
             self._say("keys", f"{HUB} made its own keys and got a certificate for 90 days")
-        settings = self.directory / "settings.json"
-        settings.write_text(json.dumps(self._settings()))
-        self._micropython("install", str(self.directory / "enrolment-answer.json"), str(settings))
+        self._do(f"main.install({self._facts['answer']!r}, {json.dumps(self._settings())!r})")
 
     def _settings(self) -> dict[str, object]:
         """The hub's config.json, but for the key that the bridge's answer has."""
@@ -123,7 +140,7 @@ class HubHere:
     def _bind(self) -> None:
         """Each device is the chain's citizen's, since yesterday."""
         citizen, start = str(self._chain.facts["citizen"]), self._chain.started - timedelta(days=1)
-        for identity in json.loads(self._micropython("devices")):
+        for identity in json.loads(self._do("main.devices()")):
             if "bound " + identity not in self._facts:
                 words = ("--device", identity, "--citizen", citizen, "--from", start.isoformat())
                 self._chain.bridge("bind", *words)
@@ -133,8 +150,9 @@ class HubHere:
     def _start_hub(self) -> None:
         log = self.directory / "log" / "hub.log"
         log.unlink(missing_ok=True)
-        self._run("hub", self._command("run"), lambda: b"uplink-connected" in log.read_bytes())
-        self._say("hub", f"{HUB}: MicroPython with a heap of {HEAP}, flash in {self.directory}")
+        again = ["/bin/sh", "-c", f'while "$@"; [ $? = {RESTARTED} ]; do :; done', "sh"]
+        self._run("hub", [*again, *self._command("run")], lambda: b"uplink-connected" in log.read_bytes())
+        self._say("hub", f"{HUB}: MicroPython with a heap of {HEAP}, flash in {self.chip}")
 
     def _run(self, name: str, command: list[str], ready: Callable[[], bool]) -> None:
         log = self.directory / "log" / f"{name}.log"
@@ -143,17 +161,38 @@ class HubHere:
 
     def _command(self, *words: str) -> list[str]:
         """The interpreter with the virtual board's wires: its radio's port and its cables' ends."""
-        wires = [f"MEETHUB_BOARD={self.directory}"]
+        parts = partitions.layout(BOARD.flash_bytes)
+        table = ",".join(f"{part.label}:{part.at // 4096}:{part.size // 4096}" for part in parts)
+        wires = [f"MEETHUB_PARTITIONS={table}", f"MEETHUB_BOARD=/pc{self.directory}"]
+        wires.append(f"MEETHUB_WIFI=/pc{self.directory}/air.json")
         radio = self.directory / "board" / "ready.json"
         wires.append(f"MEETHUB_BLE_PORT={json.loads(radio.read_text())['port']}")
         cables = [device["port"] for device in self._on_the_street() if device["by"] == SERIAL]
-        wires += [f"MEETHUB_UART{number}={port}" for number, port in enumerate(cables, 1)]
+        wires += [f"MEETHUB_UART{number}=/pc{port}" for number, port in enumerate(cables, 1)]
         micropython = str(Path(sys.executable).with_name("micropython"))
-        launcher = [str(VIRTUAL / "run_hub.py"), str(self.directory), *words]
+        launcher = [
+            str(VIRTUAL / "run_hub.py"),
+            str(self.directory / "virtual.romfs"),
+            str(self.chip),
+            *words,
+        ]
         return ["/usr/bin/env", *wires, micropython, "-X", f"heapsize={HEAP}", *launcher]
+
+    def _do(self, line: str) -> str:
+        """A line on the board, as mpremote runs it; what it printed last."""
+        lines = self.directory / "line.py"
+        lines.write_text("from firmware import main; " + line)
+        return (self._micropython("do", str(lines)).splitlines() or [""])[-1]
 
     def _micropython(self, *words: str) -> str:
         done = subprocess.run(self._command(*words), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ChainError(f"the hub's {words[0]} failed:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
         return done.stdout
+
+
+def virtual_hardware(folder: Path) -> bytes:
+    """An image of the modules that stand for a board's own."""
+    sources = [path.relative_to(ROOT) for path in VIRTUAL.glob("*.py")]
+    build.build(BOARD.chip.architecture, folder, sources)
+    return image.romfs(image.listing(folder / "firmware" / "virtual"))

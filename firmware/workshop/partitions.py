@@ -1,16 +1,20 @@
 """The flash of a hub: which part is for what, as ESP-IDF's bootloader reads it (a binary partition table).
 
 Sources: ESP-IDF programming guide, "Partition Tables"; MicroPython's ports/esp32 for the names `factory`,
-`romfs` and `vfs` that its images look for.
+`romfs` and `vfs` that its images look for; `data` is ours.
 """
 
 import hashlib
 import struct
 from dataclasses import dataclass
 
+from firmware.workshop.image import SLOT_SIZE
+
 KIB = 1024
 TABLE_AT, TABLE_SIZE = 0x8000, 0xC00
-ROMFS_AT, SLOT_BYTES = 0x200000, 256 * KIB
+ROMFS_AT = 0x200000
+# boot.py, main.py and the small records beside them; nothing of a home, so a factory reset leaves it.
+VFS_BYTES = 64 * KIB
 _APP, _DATA = 0, 1
 
 
@@ -33,15 +37,17 @@ class Partition:
 def layout(flash_bytes: int) -> tuple[Partition, ...]:
     """The partitions of a flash of that size: MicroPython, two slots for the hub's software, the rest data.
 
-    At the end the rest is what readings wait in: 1.5 MiB of a 4 MiB flash, 5.5 MiB of 8.
+    The rest is what readings wait in and keys are kept in: 1344 KiB of a 4 MiB flash, 5440 KiB of 8 MiB.
     """
-    vfs_at = ROMFS_AT + 2 * SLOT_BYTES
+    vfs_at = ROMFS_AT + 2 * SLOT_SIZE
+    data_at = vfs_at + VFS_BYTES
     return (
         Partition("nvs", _DATA, 0x02, 0x9000, 0x6000),
         Partition("phy_init", _DATA, 0x01, 0xF000, 0x1000),
         Partition("factory", _APP, 0x00, 0x10000, ROMFS_AT - 0x10000),
-        Partition("romfs", _DATA, 0x8F, ROMFS_AT, 2 * SLOT_BYTES),
-        Partition("vfs", _DATA, 0x81, vfs_at, flash_bytes - vfs_at),
+        Partition("romfs", _DATA, 0x8F, ROMFS_AT, 2 * SLOT_SIZE),
+        Partition("vfs", _DATA, 0x81, vfs_at, VFS_BYTES),
+        Partition("data", _DATA, 0x83, data_at, flash_bytes - data_at),
     )
 
 

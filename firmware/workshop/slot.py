@@ -1,4 +1,4 @@
-"""What a new board starts with: its first release in the first slot, and whose signature the next need."""
+"""What a new board starts with: its first release in the first slot, and the files beside boot.py."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +8,15 @@ from firmware.workshop import build, release
 from firmware.workshop.boards import Board
 from firmware.workshop.image import SLOT_SIZE, first_state, listing, romfs
 
-# On the board, beside /boot.py: the state of the slots, and the pinned keys.
-STATE, PINNED = "st0", release.PINNED
+ROOM = build.ROOT / "firmware"
 
 
 @dataclass(frozen=True)
 class FirstRelease:
-    """image: of the first slot. state: /st0, which names it. pinned: /update-keys. sizes: of each .mpy."""
+    """image: of the first slot. files: of the partition "vfs", by name. sizes: of each .mpy."""
 
     image: bytes
-    state: bytes
-    pinned: bytes
+    files: dict[str, bytes]
     sizes: dict[Path, int]
 
     def slots(self) -> bytes:
@@ -37,4 +35,17 @@ def first_release(board: Board, keys: Path, folder: Path, sequence: int = 1) -> 
     hardware = board.key.replace("_", "-")
     signed = release.manifest(image, files, signing, sequence=sequence, floor=0, hardware=hardware)
     manifest = Keys(str(keys), release.verify, release.PINNED).manifest(signed)
-    return FirstRelease(image, first_state(manifest), (keys / release.PINNED).read_bytes(), sizes)
+    beside = {"st0": first_state(manifest), release.PINNED: (keys / release.PINNED).read_bytes()}
+    return FirstRelease(image, {**_unchanging(board), **beside}, sizes)
+
+
+def _unchanging(board: Board) -> dict[str, bytes]:
+    """What never changes: which board it is, where its lamp is, what starts; and the data are to be made."""
+    kind, pin = board.facts["light"]["kind"], board.facts["light"]["pin"]
+    return {
+        "boot.py": (ROOM / "boot.py").read_bytes(),
+        "main.py": (ROOM / "start.py").read_bytes(),
+        "board.txt": board.key.encode(),
+        "lamp": f"{pin}{' rgb' if kind == 'pixel' else ''}".encode(),
+        "resetting": b"1",
+    }

@@ -40,13 +40,15 @@ class Hub:
         identities: "Iterable[str]" = (),
         facts: "Callable[[], dict[str, int]]" = dict,
         software: str = SOFTWARE,
+        acted: "Callable[[State], object]" = bool,
     ) -> None:
-        """identities, facts, software: as `Health` tells them."""
+        """identities, facts, software: as `Health` tells them. acted: is told of each state."""
         self.outbox = outbox
         self.sealer = sealer
         self.dialogue = dialogue
         self.clock = clock
         self.wake = asyncio.Event()
+        self._acted = acted
         self.key = LiveKey(outbox, sealer, dialogue, renew_key, former_keys)
         self._losses = Losses(outbox)
         self._health = Health(outbox, sealer, clock, identities, facts, software)
@@ -92,6 +94,7 @@ class Hub:
         kept_going("renew-key", lambda: self.key.heed(state, ahead=effect.ahead))
         for command in state.commands:
             self._health.obey(command, state.bridge_ms)
+        self._acted(state)
 
     # What passes with time.
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from firmware.workshop import boards, build, flash, partitions
+from firmware.workshop.slot import FirstRelease
 
 MIB = 1024 * 1024
+FIRST = FirstRelease(b"image", {"boot.py": b"pass"}, {})
 
 
 @pytest.mark.parametrize("key", boards.names())
@@ -69,7 +71,7 @@ def test_the_partition_table_is_as_the_bootloader_reads_it():
     assert len(raw) == 0xC00
     rows = [struct.unpack_from("<HBBII16sI", raw, 32 * index) for index in range(len(parts))]
     assert all(row[0] == 0x50AA for row in rows)
-    assert [row[5].rstrip(b"\0") for row in rows] == [b"nvs", b"phy_init", b"factory", b"romfs", b"vfs"]
+    assert [row[5].rstrip(b"\0") for row in rows] == [b"nvs", b"phy_init", b"factory", b"romfs", b"vfs", b"data"]
     at = 32 * len(parts)
     assert raw[at : at + 16] == b"\xeb\xeb" + b"\xff" * 14
     assert raw[at + 16 : at + 32] == hashlib.md5(raw[:at]).digest()
@@ -143,21 +145,20 @@ def test_words_of_the_programs_become_words_that_help(said, help_):
 
 def test_an_image_is_written_with_everything_in_its_place(tmp_path):
     board = boards.load("esp32_s3_devkitc")
-    steps = dict(flash.commands(board, "/dev/x", Path("mp.bin"), tmp_path, Path("slot.romfs")))
+    steps = dict(flash.commands(board, "/dev/x", Path("mp.bin"), tmp_path, FIRST))
     assert " ".join(steps["writing MicroPython"]).endswith("--erase-all --flash-size 8MB 0x0 mp.bin")
     words = " ".join(steps["writing partitions and software"])
-    assert words.endswith(f"0x8000 {tmp_path}/partitions.bin 0x200000 slot.romfs")
-    kept = dict(flash.commands(board, "/dev/x", None, tmp_path, Path("slot.romfs")))
+    assert words.endswith(f"0x8000 {tmp_path}/partitions.bin 0x200000 {tmp_path}/slots.bin")
+    kept = dict(flash.commands(board, "/dev/x", None, tmp_path, FIRST))
     assert "--erase-all" not in str(kept)
 
 
 @pytest.mark.parametrize("key", ["esp32_devkit", "esp32_s3_devkitc"])
 def test_esptool_takes_every_command_as_it_is_given(tmp_path, key):
     """It gets as far as opening the port: an image as large as MicroPython's overlaps with nothing."""
-    image, slot = tmp_path / "mp.bin", tmp_path / "slot.romfs"
+    image = tmp_path / "mp.bin"
     image.write_bytes(bytes(1_750_000))
-    slot.write_bytes(bytes(partitions.SLOT_BYTES))
-    for what, command in flash.commands(boards.load(key), "/dev/ttyNOBODY", image, tmp_path, slot):
+    for what, command in flash.commands(boards.load(key), "/dev/ttyNOBODY", image, tmp_path, FIRST):
         if "esptool" in command:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
             assert "could not open" in (done.stdout + done.stderr).lower(), what
