@@ -2,6 +2,14 @@
 
 # fmt: off
 FIRMWARE: dict[str, tuple[str, str, str]] = {
+    # Bluetooth.
+    "radio-queue-full": ("hub",
+        "Een apparaat stuurt sneller dan de hub kan bewaren. De hub verbreekt en haalt de rest later op.",
+        "A device sends faster than the hub can store. The hub hangs up and fetches the rest later."),
+    "bonds-damaged": ("installer",
+        "De hub kan zijn koppelingen niet lezen. Koppel de apparaten opnieuw.",
+        "The hub cannot read its bonds. Pair the devices again."),
+
     # Getting onto a Wi-Fi.
     "improv-command": ("installer",
         "De hub begrijpt deze opdracht niet, of mag nu niet. Druk op de knop en probeer het opnieuw.",
