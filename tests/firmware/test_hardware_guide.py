@@ -86,6 +86,15 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).resolve().exists(), target
 
 
+def test_the_firmwares_page_names_every_file_and_room():
+    page = (ROOT / "firmware" / "README.md").read_text()
+    for path in sorted((ROOT / "firmware").iterdir()):
+        if path.suffix == ".py" and path.name != "__init__.py":
+            assert f"]({path.name})" in page, f"firmware/README.md says nothing of {path.name}"
+        elif path.is_dir() and path.name != "__pycache__":
+            assert f"]({path.name}/)" in page, f"firmware/README.md says nothing of {path.name}/"
+
+
 def test_the_shell_lines_are_shell():
     for block in blocks("sh"):
         done = subprocess.run(["sh", "-n"], input=block, text=True, capture_output=True, check=False)
