@@ -11,6 +11,7 @@ import termios
 import time
 
 _AGAIN_MS = 20
+_MOST_AT_ONCE = 4096
 _SPEEDS = {1200: 9, 2400: 11, 4800: 12, 9600: 13, 19200: 14, 38400: 15, 57600: 0x1001, 115200: 0x1002}
 
 
@@ -59,8 +60,10 @@ class UART:
         return len(data)
 
     def _fill(self):
-        """From the terminal into rxbuf, and beyond it nowhere."""
-        while self._opened():
+        """From the terminal into rxbuf, and beyond it nowhere; no more at once than a terminal holds."""
+        for _ in range(_MOST_AT_ONCE):
+            if not self._opened():
+                return
             events = self._poll.poll(0)
             if not events:
                 return
