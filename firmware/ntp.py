@@ -8,14 +8,13 @@ alone); the second era of NTP begins on 2036-02-07 (RFC 4330, section 3).
 
 import asyncio
 import os
-import socket
 
+from firmware.names import address_of, exchange
 from gateway.hub.events import log
 from gateway.wire.errors import MeethubError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from firmware.bearer import Stream
     from firmware.clock import Clock
 
 _PORT = 123
@@ -79,25 +78,11 @@ async def _ask_in_turn(clock: "Clock", left: list[str]) -> bool:
 
 async def ask(host: str, port: int = _PORT) -> int:
     """Milliseconds since 1970, as this server tells it now. NtpError: no answer, or none that can be used."""
-    from asyncio import wait_for_ms  # type: ignore[attr-defined]
-    from time import ticks_diff, ticks_ms  # type: ignore[attr-defined]
-
     asked = os.urandom(8)
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0]
-        line = socket.socket(family, kind, proto)
+        said, took_ms = await exchange(await address_of(host), port, question(asked), _PATIENCE_MS, 68)
     except OSError:
-        raise NtpError("ntp-silent") from None
-    try:
-        line.setblocking(False)
-        line.connect(address)  # so that nobody else's answer comes in
-        began = ticks_ms()
-        line.send(question(asked))
-        answer = bytearray(68)
-        stream: Stream = asyncio.StreamReader(line)  # type: ignore[assignment,arg-type]
-        count = await wait_for_ms(stream.readinto(memoryview(answer)), _PATIENCE_MS)
-        return wall_ms(bytes(answer[: count or 0]), asked, ticks_diff(ticks_ms(), began))
-    except (OSError, asyncio.TimeoutError):
-        raise NtpError("ntp-silent") from None
-    finally:
-        line.close()
+        said, took_ms = b"", 0
+    if not said:
+        raise NtpError("ntp-silent")
+    return wall_ms(said, asked, took_ms)

@@ -15,6 +15,7 @@ import random
 import socket
 from time import ticks_ms  # type: ignore[attr-defined]
 
+from firmware.names import address_of
 from firmware.uplink_line import OFFLINE, ONLINE, Line, UplinkError, since
 from gateway.hub.events import log
 from gateway.wire.errors import MeethubError
@@ -50,12 +51,9 @@ class UplinkSettings:
 
 
 async def open_socket(host: str, port: int) -> "Plain":
-    """A TCP connection over whatever the board calls its network. OSError when there is none.
-
-    Looking up a name blocks the loop, on a board for as long as its DNS servers take; nothing is lost
-    meanwhile, for the radio's events wait in their queue.
-    """
-    family, kind, proto, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+    """A TCP connection over whatever the board calls its network. OSError when there is none."""
+    where = await address_of(host)
+    family, kind, proto, _, address = socket.getaddrinfo(where, port, 0, socket.SOCK_STREAM)[0]
     opened = socket.socket(family, kind, proto)
     opened.setblocking(False)
     try:

@@ -47,8 +47,8 @@ def test_both_ways_byte_for_byte(rig, listening) -> None:
 
 
 def test_a_large_message_is_read_in_pieces_as_it_is_written(rig, listening) -> None:
-    """48 KiB pass through a heap of 128 KiB, the interpreter's own modules and TLS's objects in it."""
-    with board(rig, HUB, heap="128k") as hub:
+    """48 KiB pass through a heap of 160 KiB, the interpreter's own modules and TLS's objects in it."""
+    with board(rig, HUB, heap="160k") as hub:
         hub.online()
         assert hub.ask("publish-stored", ENVELOPE, 48 * 1024)
         listening.got((ENVELOPE, pattern(48 * 1024)))
