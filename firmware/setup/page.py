@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Pair = tuple[str, str]
-
 _CSS = (
     ":root{color-scheme:light dark}*{box-sizing:border-box}"
     "body{font:20px/1.5 system-ui,sans-serif;max-width:32em;margin:auto;padding:16px;"
@@ -26,63 +24,80 @@ _CSS = (
     "button{color:#111;background:#8fd0ff}:focus-visible{outline-color:#ffb36b}fieldset,input[type=text]"
     "{border-color:#a6a6a6}}"
 )
-_TITLE = ("Wifi voor uw Meethub", "Wi-Fi for your Meethub")
-_LEAD = (
-    "Kies uw wifi en typ het wachtwoord. Dat staat vaak op een sticker op de router.",
-    "Choose your Wi-Fi and type the password. It is often on a sticker on the router.",
+# One string a language: fifty would each be an object in the heap. Codes have the catalogue's own sentences
+# (tests compare), which as a whole would not fit on a board.
+WORDS = (
+    """
+title=Wifi voor uw Meethub
+lead=Kies uw wifi en typ het wachtwoord. Dat staat vaak op een sticker op de router.
+networks=Welke wifi?
+strong=sterk
+fair=goed genoeg
+weak=zwak
+open=geen wachtwoord
+other=Een andere wifi, hieronder
+name=Naam van een andere wifi
+password=Wachtwoord van de wifi
+send=Verbinden
+again=Zoek opnieuw naar wifi
+trying=De hub probeert het nu. Dat duurt hooguit een halve minuut. Blijf op deze pagina.
+done=Het is gelukt. De hub is op uw wifi. U kunt deze pagina sluiten.
+back=Terug naar het begin
+code=Code voor de hulplijn:
+wifi-input=De naam of het wachtwoord van de wifi klopt niet. Een wachtwoord heeft 8 tekens of meer.
+wifi-not-found=De hub vindt deze wifi niet. Staat de router aan, en dicht genoeg bij de hub?
+wifi-password-wrong=Het wachtwoord van de wifi klopt niet. Kijk op de router en typ het opnieuw.
+wifi-no-address=De router antwoordt niet goed. Zet de router uit en weer aan.
+portal-busy=De hub is nog bezig. Wacht een minuut.
+portal-stale=Deze pagina is oud. Begin opnieuw.
+otherwise=Dat is niet gelukt. Probeer het opnieuw.
+""",
+    """
+title=Wi-Fi for your Meethub
+lead=Choose your Wi-Fi and type the password. It is often on a sticker on the router.
+networks=Which Wi-Fi?
+strong=strong
+fair=good enough
+weak=weak
+open=no password
+other=Another Wi-Fi, below
+name=Name of another Wi-Fi
+password=Password of the Wi-Fi
+send=Connect
+again=Look for Wi-Fi again
+trying=The hub tries it now. That takes half a minute at most. Stay on this page.
+done=Done. The hub is on your Wi-Fi. You can close this page.
+back=Back to the start
+code=Code for the helpline:
+wifi-input=The name or the password of the Wi-Fi is not right. A password has 8 characters or more.
+wifi-not-found=The hub does not find this Wi-Fi. Is the router on, and near enough to the hub?
+wifi-password-wrong=The Wi-Fi password is not right. Look on the router and type it again.
+wifi-no-address=The router does not answer well. Switch the router off and on again.
+portal-busy=The hub is still busy. Wait a minute.
+portal-stale=This page is old. Start again.
+otherwise=That did not work. Try again.
+""",
 )
-_NETWORKS = ("Welke wifi?", "Which Wi-Fi?")
-_SIGNAL = (("sterk", "strong"), ("goed genoeg", "good enough"), ("zwak", "weak"))
-_OPEN = ("geen wachtwoord", "no password")
-_OTHER = ("Een andere wifi, hieronder", "Another Wi-Fi, below")
-_NAME = ("Naam van een andere wifi", "Name of another Wi-Fi")
-_PASSWORD = ("Wachtwoord van de wifi", "Password of the Wi-Fi")
-_SEND = ("Verbinden", "Connect")
-_AGAIN = ("Zoek opnieuw naar wifi", "Look for Wi-Fi again")
-_TRYING = (
-    "De hub probeert het nu. Dat duurt hooguit een halve minuut. Blijf op deze pagina.",
-    "The hub tries it now. That takes half a minute at most. Stay on this page.",
-)
-_DONE = (
-    "Het is gelukt. De hub is op uw wifi. U kunt deze pagina sluiten.",
-    "Done. The hub is on your Wi-Fi. You can close this page.",
-)
-_BACK = ("Terug naar het begin", "Back to the start")
-_CODE = ("Code voor de hulplijn: ", "Code for the helpline: ")
-# The catalogue's own sentences (tests compare), which as a whole would not fit on a board.
-SENTENCES = {
-    "wifi-input": (
-        "De naam of het wachtwoord van de wifi klopt niet. Een wachtwoord heeft 8 tekens of meer.",
-        "The name or the password of the Wi-Fi is not right. A password has 8 characters or more.",
-    ),
-    "wifi-not-found": (
-        "De hub vindt deze wifi niet. Staat de router aan, en dicht genoeg bij de hub?",
-        "The hub does not find this Wi-Fi. Is the router on, and near enough to the hub?",
-    ),
-    "wifi-password-wrong": (
-        "Het wachtwoord van de wifi klopt niet. Kijk op de router en typ het opnieuw.",
-        "The Wi-Fi password is not right. Look on the router and type it again.",
-    ),
-    "wifi-no-address": (
-        "De router antwoordt niet goed. Zet de router uit en weer aan.",
-        "The router does not answer well. Switch the router off and on again.",
-    ),
-    "portal-busy": ("De hub is nog bezig. Wacht een minuut.", "The hub is still busy. Wait a minute."),
-    "portal-stale": ("Deze pagina is oud. Begin opnieuw.", "This page is old. Start again."),
-}
-_OTHERWISE = ("Dat is niet gelukt. Probeer het opnieuw.", "That did not work. Try again.")
+
+
+def words(language: int, key: str) -> str:
+    """language: 0 Dutch, 1 English. Of a key without words of its own those of `otherwise`."""
+    _, found, rest = WORDS[language].partition("\n" + key + "=")
+    return rest.split("\n", 1)[0] if found else words(language, "otherwise")
 
 
 def top(language: int) -> "Iterator[str]":
     """From the beginning to the heading."""
     code, other = ("nl", "en") if language == 0 else ("en", "nl")
-    yield "<!doctype html><html lang=" + code + "><head><meta charset=utf-8><title>" + _TITLE[language]
+    yield (
+        "<!doctype html><html lang=" + code + "><head><meta charset=utf-8><title>" + words(language, "title")
+    )
     yield '</title><meta name=viewport content="width=device-width,initial-scale=1"><style>'
     yield _CSS
     yield (
         "</style></head><body><main><a lang=" + other + " hreflang=" + other + ' href="/?lang=' + other + '">'
     )
-    yield ("English" if other == "en" else "Nederlands") + "</a><h1>" + _TITLE[language] + "</h1>"
+    yield ("English" if other == "en" else "Nederlands") + "</a><h1>" + words(language, "title") + "</h1>"
 
 
 def form(
@@ -90,50 +105,55 @@ def form(
 ) -> "Iterator[str]":
     """chosen: the network that was chosen before."""
     code = "nl" if language == 0 else "en"
-    yield "<p>" + _LEAD[language] + '</p><form method=post action="/?lang=' + code + '">'
+    yield "<p>" + words(language, "lead") + '</p><form method=post action="/?lang=' + code + '">'
     yield (
         "<input type=hidden name=token value="
         + token
         + "><fieldset><legend>"
-        + _NETWORKS[language]
+        + words(language, "networks")
         + "</legend>"
     )
     known = False
     for network in networks:
         known = known or network[0] == chosen
         yield _choice(network[0].hex(), _described(network, language), network[0] == chosen)
-    yield _choice("", _OTHER[language], bool(chosen) and not known)
-    yield "</fieldset>" + _text("other", _NAME[language], "" if known else shown(chosen))
-    yield _text("password", _PASSWORD[language], "") + "<button>" + _SEND[language] + "</button></form>"
-    yield '<a href="/?lang=' + code + '&amp;scan=1">' + _AGAIN[language] + "</a>"
+    yield _choice("", words(language, "other"), bool(chosen) and not known)
+    yield "</fieldset>" + _text("other", words(language, "name"), "" if known else shown(chosen))
+    yield (
+        _text("password", words(language, "password"), "")
+        + "<button>"
+        + words(language, "send")
+        + "</button></form>"
+    )
+    yield '<a href="/?lang=' + code + '&amp;scan=1">' + words(language, "again") + "</a>"
 
 
 def trying(language: int) -> str:
-    return "<p class=m role=status>" + _TRYING[language] + "</p>"
+    return "<p class=m role=status>" + words(language, "trying") + "</p>"
 
 
 def done(language: int) -> str:
-    return "<p class=m role=status>" + _DONE[language] + "</p>"
+    return "<p class=m role=status>" + words(language, "done") + "</p>"
 
 
 def problem(language: int, code: str) -> str:
-    said = SENTENCES.get(code, _OTHERWISE)[language]
-    return "<div class=m role=alert><p>" + said + "</p><p>" + _CODE[language] + code + "</p></div>"
+    told = words(language, code) + "</p><p>" + words(language, "code") + " " + code
+    return "<div class=m role=alert><p>" + told + "</p></div>"
 
 
 def back(language: int) -> str:
-    return '<a href="/?lang=' + ("nl" if language == 0 else "en") + '">' + _BACK[language] + "</a>"
+    return '<a href="/?lang=' + ("nl" if language == 0 else "en") + '">' + words(language, "back") + "</a>"
 
 
 BOTTOM = "</main></body></html>"
 
 
-def _choice(value: str, words: str, chosen: bool) -> str:  # noqa: FBT001
+def _choice(value: str, label: str, chosen: bool) -> str:  # noqa: FBT001
     mark = " checked" if chosen else ""
-    return '<label><input type=radio name=network value="' + value + '"' + mark + ">" + words + "</label>"
+    return '<label><input type=radio name=network value="' + value + '"' + mark + ">" + label + "</label>"
 
 
-def _text(name: str, words: str, value: str) -> str:
+def _text(name: str, label: str, value: str) -> str:
     """Shown while it is typed: fewer mistakes, and who stands beside it can read the router's sticker too."""
     field = (
         "<input type=text name="
@@ -144,13 +164,14 @@ def _text(name: str, words: str, value: str) -> str:
         + value
         + '" maxlength=64 autocomplete=off'
     )
-    return "<label for=" + name + ">" + words + "</label>" + field + " autocapitalize=none spellcheck=false>"
+    return "<label for=" + name + ">" + label + "</label>" + field + " autocapitalize=none spellcheck=false>"
 
 
 def _described(network: "tuple[bytes, int, int]", language: int) -> str:
     ssid, signal, security = network
-    words = shown(ssid) + ", " + _SIGNAL[0 if signal > -60 else 1 if signal > -75 else 2][language]
-    return words if security else words + ", " + _OPEN[language]
+    strength = "strong" if signal > -60 else "fair" if signal > -75 else "weak"
+    told = shown(ssid) + ", " + words(language, strength)
+    return told if security else told + ", " + words(language, "open")
 
 
 def shown(ssid: bytes) -> str:
