@@ -6,7 +6,7 @@ What an envelope took over says the envelope's own frame (envelopes.py), so that
 
 import struct
 
-from firmware.outbox.frames import DAMAGED, frame, scan
+from firmware.outbox.frames import DAMAGED, copied, frame, scan
 from firmware.outbox.segments import Segments
 from gateway.hub.stored import Captured, captured_body, captured_from_body, holds, join, subtract
 from gateway.wire.errors import WireError
@@ -21,6 +21,8 @@ _MOST, _RANGES = 2048, 250
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from firmware.outbox.files import Files
     from gateway.hub.given import Ranges
 
@@ -110,10 +112,39 @@ class Captures:
         if not segments.is_full(len(data)):
             segments.append([data])
             return
-        number = segments.last() + 1
-        segments.begin(number, [frame(_BEGIN, struct.pack("<I", first)), _released(self._done()), data])
+        self._begin(first, data)
+
+    def _begin(self, first: int, data: bytes) -> None:
+        number = self._segments.last() + 1
+        self._segments.begin(number, [self._head(first), data])
         self._firsts[number] = first
         self._drop()
+
+    def purge(self) -> None:
+        """No frames stay that are not needed any more."""
+        self._begin(self.last + 1, b"")
+        for number in self._segments.numbers[:-1]:
+            self._segments.rewrite(number, self._pieces(number, self._needed(number)))
+
+    def _needed(self, number: int) -> list[tuple[int, int]]:
+        """Where the rows of a file that wait start and end."""
+        found: list[tuple[int, int]] = []
+
+        def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> None:
+            if kind == _ROW and holds(self.waiting, struct.unpack("<I", body)[0]):
+                found.append((start, end))
+
+        scan(self._segments.path(number), seen, 4)
+        return found
+
+    def _pieces(self, number: int, keep: list[tuple[int, int]]) -> "Iterator[bytes]":
+        yield self._head(self._firsts[number])
+        for start, end in keep:
+            yield from copied(self._segments.path(number), start, end)
+
+    def _head(self, first: int) -> bytes:
+        """What a file begins with."""
+        return frame(_BEGIN, struct.pack("<I", first)) + _released(self._done())
 
     def _drop(self) -> None:
         """Files before the last in which no row waits. What stood released in them stands in the last now."""

@@ -38,25 +38,30 @@ class Envelopes:
         self._segments = Segments(files, "e")
         self._spans = bytearray()
         self.whole = True
+        self.dead: list[int] = []
 
-    def load(self, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], None]") -> int:
+    def load(self, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], bool]") -> int:
         """Tell every head (as `Envelope.head`) and every envelope; the number of the last file.
 
-        `whole`: nothing is damaged behind the last head.
+        note: tells whether it is needed. whole: nothing is damaged behind the last head. dead: files before
+        the last with nothing that is needed.
         """
         for number in self._segments.numbers:
             self._load(number, note_head, note)
         return self._segments.last()
 
     def _load(
-        self, file: int, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], None]"
+        self, file: int, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], bool]"
     ) -> None:
+        needed: list[int] = []
+
         def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> None:
             envelope = envelope_from_body(body) if kind == _ENVELOPE else None
             self.whole = kind in (_BEGIN, _HEAD) or envelope is not None
             if envelope is not None:
                 note_head(envelope.head())
-                note(envelope)
+                if note(envelope):
+                    needed.append(envelope.sequence)
                 self._cover(file, envelope)
             elif self.whole:
                 for at in range(0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
@@ -64,6 +69,8 @@ class Envelopes:
 
         self.whole = False
         scan(self._segments.path(file), seen)
+        if not needed and file != self._segments.last():
+            self.dead.append(file)
 
     def _cover(self, file: int, envelope: Envelope) -> None:
         """Note where it stands."""
@@ -189,8 +196,7 @@ class Envelopes:
             envelope = envelope_from_body(frame_at(path, start)[1])
             changed = envelope is not None and change((file, start, middle, end, envelope))
             if changed is True:
-                for part in copied(path, start, end):
-                    yield part
+                yield from copied(path, start, end)
             elif changed and envelope is not None:
                 yield frame(_ENVELOPE, envelope.body(), len(changed))
                 yield changed

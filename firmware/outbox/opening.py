@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from gateway.hub.given import Ranges
 
 
-def load(outbox: "Outbox") -> "Ranges":
-    """Keys and known measurements as the files have them; the captured rows that envelopes took over."""
+def load(outbox: "Outbox") -> "tuple[bytes, Ranges]":
+    """Keys and known measurements as the files have them.
+
+    The store's identity, and the captured rows that envelopes took over.
+    """
     return _Opening(outbox).run()
 
 
@@ -29,21 +32,22 @@ class _Opening:
         self._keys = {number: key.copy() for number, key in outbox.facts.keys.items()}
         self._there: dict[int, list[list[int]]] = {}
         self._released: Ranges = ()
-        self._live: set[int] = set()
 
-    def run(self) -> "Ranges":
+    def run(self) -> "tuple[bytes, Ranges]":
         outbox = self._outbox
         last = outbox.envelopes.load(self._head, self._envelope)
         outbox.known.load()
-        lost_facts = outbox.facts.get(".identity") is None and bool(last or outbox.kids.listed)
+        identity = outbox.facts.get(".identity")
+        lost_facts = identity is None and bool(last or outbox.kids.listed)
         for key in self._keys.values():
             self._settle(key, lost_facts)
         if not outbox.envelopes.whole or outbox.facts.number(".top") > last:
             self._burn_live()
-        if outbox.facts.get(".identity") is None:
-            outbox.facts.set(".identity", os.urandom(IDENTITY_SIZE))
+        if identity is None:
+            identity = os.urandom(IDENTITY_SIZE)
+            outbox.facts.set(".identity", identity)
         outbox.facts.keep([self._keys[number] for number in sorted(self._keys)])
-        return self._released
+        return identity, self._released
 
     def _head(self, data: bytes) -> None:
         number, sequence, statements, kid, proof = struct.unpack(HEAD_FORM, data)
@@ -53,7 +57,8 @@ class _Opening:
         if key.kid == kid and sequence > key.sequence:
             key.moved_to(sequence, proof, statements)
 
-    def _envelope(self, envelope: "Envelope") -> None:
+    def _envelope(self, envelope: "Envelope") -> bool:
+        """Whether it is still needed."""
         key, sequence = self._keys[envelope.number], envelope.sequence
         there = self._there.setdefault(envelope.number, [])
         if there and there[-1][1] + 1 == sequence:
@@ -62,10 +67,12 @@ class _Opening:
             there.append([sequence, sequence])
         self._released = join(self._released, envelope.rows)
         unreadable = any([part[0] == sequence and part[2] == "unreadable" for part in key.gone])
+        dropped = holds(key.absent, sequence)
         for number, _, measurement in envelope.entries():
             self._outbox.known.note(number, measurement)
-            if unreadable or holds(key.absent, sequence):
+            if unreadable or dropped:
                 self._outbox.known.unknow(number)
+        return not dropped
 
     def _settle(self, key: Key, lost_facts: bool) -> None:  # noqa: FBT001
         """What is not here was freed, as the facts say, or is lost; without the facts we suppose the former."""

@@ -14,10 +14,10 @@ from firmware.outbox.envelopes import Envelopes
 from firmware.outbox.facts import Facts
 from firmware.outbox.files import Files
 from firmware.outbox.keys import Key, amount, head_of
-from firmware.outbox.kids import IDENTITY_SIZE, Kids
+from firmware.outbox.kids import Kids
 from firmware.outbox.known import EVIDENCE, STAGES, Known
 from firmware.outbox.opening import load
-from firmware.outbox.space import erase, free_batch
+from firmware.outbox.space import erase, free_batch, sweep
 from firmware.outbox.state import apply_state
 from gateway.hub.errors import OutboxError
 from gateway.hub.events import log
@@ -61,9 +61,11 @@ class Outbox:
         self.kids = Kids(self.files)
         self.envelopes = Envelopes(self.files)
         self.known = Known(self.files, self.facts.number(".known-after"))
-        self.captures = Captures(self.files, load(self))
+        self.identity, released = load(self)
+        self.captures = Captures(self.files, released)
         self.files.names = []
         self._count_damaged(self.captures.lost)
+        sweep(self)
 
     def close(self) -> None:
         """Nothing is open between two commits."""
@@ -124,7 +126,7 @@ class Outbox:
         OutboxError("head-unreadable") when it sealed and we cannot be certain how far: enrol with a new key.
         """
         key = self._key(kid)
-        if key is None and self.kids.listed.get(kid, self._identity()) == self._identity():
+        if key is None and self.kids.listed.get(kid, self.identity) == self.identity:
             return None
         if key is None or key.burnt:
             raise OutboxError("head-unreadable", kid.hex())
@@ -138,12 +140,9 @@ class Outbox:
         keys = self.facts.in_order()
         if keys:
             return self.head(keys[-1].kid)
-        if any([identity != self._identity() for identity in self.kids.listed.values()]):
+        if any([identity != self.identity for identity in self.kids.listed.values()]):
             raise OutboxError("head-unreadable")
         return None
-
-    def _identity(self) -> bytes:
-        return self.facts.get(".identity") or bytes(IDENTITY_SIZE)
 
     def _key(self, kid: bytes) -> Key | None:
         for key in self.facts.keys.values():
@@ -177,7 +176,7 @@ class Outbox:
         head = self.head(kid)
         if sequence != (0 if head is None else head.sequence) + 1:
             raise OutboxError("sequence-taken", kid.hex())
-        self.kids.add(kid, self._identity())
+        self.kids.add(kid, self.identity)
         before = self.facts.in_order()
         key = self._key(kid) or Key(1 + (before[-1].number if before else 0), kid)
         envelope = Envelope(key.number, kid, sequence, digest(signed), statements, self.known.next)

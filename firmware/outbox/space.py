@@ -88,6 +88,14 @@ def _shrink(outbox: "Outbox", file: int, left: int) -> None:
         outbox.envelopes.rewrite(file, keep)
 
 
+def sweep(outbox: "Outbox") -> None:
+    """Files that a cut kept from going."""
+    if outbox.envelopes.dead:
+        outbox.captures.settle()
+    while outbox.envelopes.dead:
+        outbox.envelopes.remove(outbox.envelopes.dead.pop())
+
+
 # Erased by the citizen.
 
 
@@ -106,6 +114,8 @@ def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
     for key in new:
         if PARTIAL in outbox.sealed(key):
             outbox.known.keep([(outbox.known.next, _WHOLE, key)])
+    if files:
+        outbox.captures.purge()
     for file in files:
         outbox.envelopes.close_file(file, outbox.facts.in_order())
         outbox.note_top()
@@ -132,6 +142,8 @@ def _without(outbox: "Outbox", measurements: list[bytes]) -> "Change":
         envelope = place[4]
         if not envelope.erase(measurements):
             return True
+        if holds(outbox.facts.keys[envelope.number].absent, envelope.sequence):
+            return False
         opened = envelope.opened(outbox.envelopes.data(place))
         if opened is None:
             return False  # it cannot be read: it is missed when it is asked for
