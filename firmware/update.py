@@ -9,7 +9,16 @@ import asyncio
 import hashlib
 
 from firmware.slots import BLOCK, Slots
-from firmware.update_manifest import MAX_MANIFEST, Keys, Manifest, UpdateError, check_files
+from firmware.update_manifest import (
+    DIGEST,
+    MAX_LIST,
+    MAX_MANIFEST,
+    Keys,
+    Manifest,
+    UpdateError,
+    check_files,
+    each_file,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +35,8 @@ if TYPE_CHECKING:
             ...
 
 
-MANIFEST, IMAGE, ROTATION = "release.manifest", "release.image", "release.rotation"
+MANIFEST, ROTATION = "release.manifest", "release.rotation"
+IMAGE, BLOCKS, LIST = "release.image", "release.blocks", "release.files"
 MAX_ROTATION = 512
 BLOCK_MS = 60_000  # for a block, a manifest or a rotation; 64 blocks are a slot
 _STEP = 1024
@@ -52,15 +62,16 @@ class Updater:
             return self._ready
         rotation = await self._small(ROTATION, MAX_ROTATION)
         if rotation:
-            self._keys.rotate(rotation)
+            self._keys.rotate(bytes(rotation))
         raw = await self._small(MANIFEST, MAX_MANIFEST)
         if not raw:
             return False
-        manifest = self._keys.manifest(raw)
+        manifest = self._keys.manifest(bytes(raw))
         if not self._is_wanted(manifest):
             return False
+        await self._list(manifest)
         await self._download(manifest)
-        self._install(manifest)
+        self._install(manifest, await self._list(manifest))
         self._ready = True
         return True
 
@@ -73,30 +84,48 @@ class Updater:
             raise UpdateError("update-boot", "%d" % manifest.boot)
         if manifest.sequence < slots.sequence or manifest.sequence < slots.state.minimum:
             raise UpdateError("update-old", "%d" % manifest.sequence)
-        manifest.fits(slots.size)
+        if manifest.size > slots.size:
+            raise UpdateError("update-too-large", "%d bytes" % manifest.size)
         return manifest.sequence not in (slots.sequence, slots.state.failed)
 
-    async def _small(self, name: str, most: int) -> bytes:
-        """A whole file of at most so many bytes; b"" when there is none."""
+    async def _list(self, manifest: Manifest) -> bytes:
+        """The checked list of files; asked for twice, so that it takes no memory during the download."""
+        listed = bytes(await self._signed(LIST, MAX_LIST, manifest.list_digest))
+        if not each_file(listed, manifest.size, None):
+            raise UpdateError("update-form", "no files")
+        return listed
+
+    async def _signed(self, name: str, most: int, digest: bytes) -> bytearray:
+        """A whole file with this SHA-256."""
+        data = await self._small(name, most)
+        if hashlib.sha256(data).digest() != digest:
+            raise UpdateError("update-damaged", name)
+        return data
+
+    async def _small(self, name: str, most: int) -> bytearray:
+        """A whole file of at most so many bytes; empty when there is none."""
         return await _in_time(self._all(name, most))
 
-    async def _all(self, name: str, most: int) -> bytes:
+    async def _all(self, name: str, most: int) -> bytearray:
         data = bytearray()
         step = bytearray(_STEP)
         while True:
             count = await self._source.read_at(name, len(data), memoryview(step))
             if not count:
-                return bytes(data)
+                return data
             if len(data) + count > most:
                 raise UpdateError("update-too-large", name)
             data.extend(memoryview(step)[:count])
 
     async def _download(self, manifest: Manifest) -> None:
+        blocks = await self._signed(BLOCKS, DIGEST * manifest.count, manifest.blocks_digest)
+        if len(blocks) != DIGEST * manifest.count:
+            raise UpdateError("update-form", "blocks")
         buffer = bytearray(BLOCK)
-        for number in range(-(-manifest.size // BLOCK)):
-            size, digest = manifest.block(number)
-            if not self._slots.holds(number, size, digest):
-                part = memoryview(buffer)[:size]
+        for number in range(manifest.count):
+            part = memoryview(buffer)[: manifest.block_size(number)]
+            digest = bytes(blocks[number * DIGEST : (number + 1) * DIGEST])
+            if not self._slots.holds(number, len(part), digest):
                 await _in_time(self._fill(number * BLOCK, part))
                 self._write(number, part, digest)
             await asyncio.sleep(0)
@@ -119,14 +148,14 @@ class Updater:
         if not self._slots.holds(number, len(part), digest):
             raise UpdateError("update-not-stored", "block %d differs" % number)
 
-    def _install(self, manifest: Manifest) -> None:
+    def _install(self, manifest: Manifest, listed: bytes) -> None:
         import vfs
 
         image = self._slots.passive(0, manifest.size)
         if hashlib.sha256(image).digest() != manifest.digest:
             raise UpdateError("update-damaged", "image")
         try:
-            check_files(vfs.VfsRom(image), manifest)
+            check_files(vfs.VfsRom(image), listed, manifest.size)
             self._slots.pend(manifest.sequence, manifest.floor, manifest.size, manifest.digest)
         except OSError as error:
             code = "update-damaged" if error.args[0] in (2, 19) else "update-not-stored"
@@ -137,7 +166,7 @@ async def _in_time(task: "Awaitable[T]") -> "T":
     """UpdateError("update-source") when it takes longer than a block may."""
     try:
         return await asyncio.wait_for_ms(task, BLOCK_MS)  # type: ignore[attr-defined,no-any-return]
-    except asyncio.TimeoutError:  # noqa: UP041 (MicroPython has no other)
+    except asyncio.TimeoutError:
         raise UpdateError("update-source", "too slow") from None
 
 

@@ -1,9 +1,10 @@
 """What a signed manifest of a release says, and who may sign it. All is checked before any download.
 
 A manifest is a COSE_Sign1 by the release key, external_aad "meethub/update|release", of the array
-[1, sequence, floor, hardware, boot, size, SHA-256 of the image, SHA-256 of each 4096-byte block of it,
-[[path, size, SHA-256], …]]. A rotation is one by the root key, external_aad "meethub/update|rotation", of
-[1, number, the new release key]. docs/updates.md says what each field is for.
+[1, sequence, floor, hardware, boot, size, SHA-256 of the image, of its blocks file, of its list of files].
+The blocks file is the SHA-256 of each 4096-byte block of the image, one after the other; the list of files is
+a CBOR sequence (RFC 8742) of [path, size, SHA-256] in ascending order of paths. A rotation is a COSE_Sign1 by
+the root key, external_aad "meethub/update|rotation", of [1, number, the new release key].
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import hashlib
 from firmware import files
 from firmware.slots import BLOCK
 from gateway.wire import cose, shape
-from gateway.wire.cbor import CborError, decode
+from gateway.wire.cbor import CborError, decode, decode_at
 from gateway.wire.errors import MeethubError, WireError
 from gateway.wire.measurement import key_id
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 RELEASE, ROTATION = b"meethub/update|release", b"meethub/update|rotation"
 FAMILY = "application/meethub-update"
 FORMAT = 1
-MAX_MANIFEST = 32 * 1024
+MAX_MANIFEST = 512
+MAX_LIST = 48 * 1024
 MAX_FILES = 300
 MAX_SEQUENCE = 0xFFFFFFFF
 DIGEST = 32
@@ -53,40 +55,43 @@ class Manifest:
             self.boot = shape.integer(row[4], 1, 255)
             self.size = shape.integer(row[5], 1)
             self.digest = shape.octets(row[6], DIGEST)
-            self.blocks = shape.octets(row[7])
-            listed = shape.array(row[8])
+            self.blocks_digest = shape.octets(row[7], DIGEST)
+            self.list_digest = shape.octets(row[8], DIGEST)
         except (CborError, WireError) as error:
             raise UpdateError("update-form", str(error)) from None
-        self.files = _files(listed, self.size)
 
-    def fits(self, slot: int) -> None:
-        """UpdateError when the image is larger than a slot or its blocks are not all of it."""
-        if self.size > slot:
-            raise UpdateError("update-too-large", "%d bytes" % self.size)
-        if len(self.blocks) != DIGEST * -(-self.size // BLOCK):
-            raise UpdateError("update-form", "blocks")
+    @property
+    def count(self) -> int:
+        """Of its blocks."""
+        count: int = -(-self.size // BLOCK)
+        return count
 
-    def block(self, number: int) -> tuple[int, bytes]:
-        """Size and SHA-256 of a block of the image."""
-        size = min(BLOCK, self.size - number * BLOCK)
-        return size, self.blocks[number * DIGEST : (number + 1) * DIGEST]
+    def block_size(self, number: int) -> int:
+        size: int = min(BLOCK, self.size - number * BLOCK)
+        return size
 
 
-def _files(listed: list[object], size: int) -> list[tuple[str, int, bytes]]:
-    """(path, size, SHA-256) in ascending order of paths, each once."""
-    if not 1 <= len(listed) <= MAX_FILES:
-        raise UpdateError("update-form", "%d files" % len(listed))
-    found: list[tuple[str, int, bytes]] = []
-    for entry in listed:
+def each_file(listed: bytes, size: int, visit: "Callable[[str, int, bytes], None] | None") -> int:
+    """How many files the list of an image of this size names; each is shown to `visit`. UpdateError."""
+    at = count = total = 0
+    before = ""
+    while at < len(listed):
         try:
+            entry, at = decode_at(listed, at)
             name, length, digest = shape.array(entry, 3)
             path = shape.text(name)
-            found.append((path, shape.integer(length, 0, size), shape.octets(digest, DIGEST)))
-        except WireError as error:
+            taken = shape.integer(length, 0, size)
+            found = shape.octets(digest, DIGEST)
+        except (CborError, WireError) as error:
             raise UpdateError("update-form", str(error)) from None
-        if not _is_path(path) or (len(found) > 1 and path <= found[-2][0]):
+        if not _is_path(path) or path <= before:
             raise UpdateError("update-path")
-    return found
+        before, count, total = path, count + 1, total + taken
+        if count > MAX_FILES or total > size:
+            raise UpdateError("update-form", "too many files, or too large")
+        if visit is not None:
+            visit(path, taken, found)
+    return count
 
 
 def _is_path(path: str) -> bool:
@@ -156,27 +161,24 @@ class Keys:
         return part.payload
 
 
-def check_files(rom: object, manifest: Manifest) -> None:
-    """The image holds exactly the files of the manifest; UpdateError("update-damaged") otherwise.
+def check_files(rom: object, listed: bytes, size: int) -> None:
+    """The image holds the files of its list and no other; UpdateError("update-damaged") otherwise.
 
-    rom: the image as `vfs.VfsRom`.
+    rom: the image as `vfs.VfsRom`. OSError(ENOENT) for a file that is not there.
     """
-    there = sorted(_walk(rom, ""))
-    if there != [path for path, _, _ in manifest.files]:
-        raise UpdateError("update-damaged", "files")
-    for path, size, digest in manifest.files:
+
+    def visit(path: str, length: int, digest: bytes) -> None:
         with rom.open("/" + path, "rb") as file:  # type: ignore[attr-defined]
             data = memoryview(file)
-            if len(data) != size or hashlib.sha256(data).digest() != digest:
+            if len(data) != length or hashlib.sha256(data).digest() != digest:
                 raise UpdateError("update-damaged", "file")
 
+    if each_file(listed, size, visit) != _count(rom, ""):
+        raise UpdateError("update-damaged", "files")
 
-def _walk(rom: object, folder: str) -> list[str]:
-    found = []
-    for entry in rom.ilistdir("/" + folder):  # type: ignore[attr-defined]
-        path = folder + "/" + entry[0] if folder else entry[0]
-        if entry[1] & 0x4000:
-            found.extend(_walk(rom, path))
-        else:
-            found.append(path)
-    return found
+
+def _count(rom: object, folder: str) -> int:
+    count = 0
+    for entry in rom.ilistdir(folder or "/"):  # type: ignore[attr-defined]
+        count += _count(rom, folder + "/" + entry[0]) if entry[1] & 0x4000 else 1
+    return count

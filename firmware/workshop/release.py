@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from firmware import boot
-from firmware.update import IMAGE, MANIFEST, ROTATION
-from firmware.update_manifest import FAMILY, FORMAT, Keys, Manifest, UpdateError
+from firmware.update import BLOCKS, IMAGE, LIST, MANIFEST, ROTATION
+from firmware.update_manifest import FAMILY, FORMAT, Keys, Manifest, UpdateError, each_file
 from firmware.update_manifest import RELEASE as RELEASE_AAD
 from firmware.update_manifest import ROTATION as ROTATION_AAD
 from firmware.workshop.image import SLOT_SIZE, ImageError, blocks, first_state, listing, romfs
@@ -56,12 +56,19 @@ def manifest(  # the fields of docs/updates.md
     needs_boot: int = boot.VERSION,
 ) -> bytes:
     """The signed manifest of an image; UpdateError when a hub would not take its form."""
-    rows = [[path, len(data), hashlib.sha256(data).digest()] for path, data in files]
-    digest = hashlib.sha256(image).digest()
-    fields = [FORMAT, sequence, floor, hardware, needs_boot, len(image), digest, blocks(image), rows]
+    digests = [hashlib.sha256(part).digest() for part in (image, blocks(image), file_list(files))]
+    fields = [FORMAT, sequence, floor, hardware, needs_boot, len(image), *digests]
     payload = encode(fields)
     Manifest(payload)
     return sign(key, RELEASE_AAD, payload)
+
+
+def file_list(files: list[tuple[str, bytes]]) -> bytes:
+    """What a hub checks the files of an image by; UpdateError for a path that it would refuse."""
+    rows = (encode([path, len(data), hashlib.sha256(data).digest()]) for path, data in files)
+    listed = b"".join(rows)
+    each_file(listed, sum(len(data) for _, data in files), None)
+    return listed
 
 
 def rotation(root: Ed25519PrivateKey, number: int, release: bytes) -> bytes:
@@ -114,8 +121,8 @@ def make_release(args: argparse.Namespace) -> dict[str, object]:
     }
     raw = manifest(image, files, signing_key(args.key), **fields)
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / IMAGE).write_bytes(image)
-    (args.out / MANIFEST).write_bytes(raw)
+    for name, data in ((IMAGE, image), (BLOCKS, blocks(image)), (LIST, file_list(files)), (MANIFEST, raw)):
+        (args.out / name).write_bytes(data)
     return {
         **fields,
         "image": len(image),
@@ -135,10 +142,14 @@ def make_rotation(args: argparse.Namespace) -> dict[str, object]:
 def check(args: argparse.Namespace) -> dict[str, object]:
     """What a hub with these pinned keys would say of the folder; UpdateError as it would."""
     found = _manifest(args)
-    found.fits(args.slot)
-    image = (args.folder / IMAGE).read_bytes()
-    if (hashlib.sha256(image).digest(), blocks(image)) != (found.digest, found.blocks):
-        raise UpdateError("update-damaged", "image")
+    if found.size > args.slot:
+        raise UpdateError("update-too-large", f"{found.size} bytes")
+    image, listed = ((args.folder / name).read_bytes() for name in (IMAGE, LIST))
+    parts = (image, blocks(image), (args.folder / BLOCKS).read_bytes(), listed)
+    digests = tuple(hashlib.sha256(part).digest() for part in parts)
+    if digests != (found.digest, found.blocks_digest, found.blocks_digest, found.list_digest):
+        raise UpdateError("update-damaged", "image, blocks or files")
+    each_file(listed, found.size, None)
     return {name: getattr(found, name) for name in ("sequence", "floor", "hardware", "size")}
 
 

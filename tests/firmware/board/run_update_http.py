@@ -9,14 +9,15 @@ import sys
 from update_bench import Board, Offer
 
 import firmware.update
-from firmware.update import IMAGE, MANIFEST
+from firmware.update import BLOCKS, IMAGE, LIST, MANIFEST
 from firmware.update_http import HttpSource
 from firmware.update_manifest import UpdateError
 
 
 def write(folder):
     offer = Offer(2, size=5 * 4096)
-    for name, data in ((IMAGE, offer.image), (MANIFEST, offer.raw())):
+    files = ((IMAGE, offer.image), (BLOCKS, offer.blocks), (LIST, offer.listed()), (MANIFEST, offer.raw()))
+    for name, data in files:
         with open(folder + "/" + name, "wb") as file:
             file.write(data)
 

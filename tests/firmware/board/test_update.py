@@ -106,7 +106,7 @@ def refused(bend=None, key=RELEASE, **how):
     board.start()
     offer = Offer(11)
     if bend:
-        bend(offer.row)
+        bend(offer)
     source = Source(offer, raw=offer.raw(key))
     code = code_of(board.update, source, **how)
     assert source.asked == 0
@@ -116,15 +116,15 @@ def refused(bend=None, key=RELEASE, **how):
 
 
 def put(place, value):
-    def bend(row):
-        row[place] = value
+    def bend(offer):
+        offer.row[place] = value
 
     return bend
 
 
 def path(name):
-    def bend(row):
-        row[8][0][0] = name
+    def bend(offer):
+        offer.files[0][0] = name
 
     return bend
 
@@ -139,7 +139,6 @@ def test_wrong_hardware_boot_and_size_are_refused():
     assert refused(put(4, 2)) == "update-boot"
     assert refused(put(5, 10 << 30)) == "update-too-large"
     assert refused(put(5, SLOT + 1)) == "update-too-large"
-    assert refused(put(5, 5 * BLOCK)) == "update-form"  # not as many blocks
 
 
 def test_paths_that_leave_the_image_are_refused():
@@ -148,16 +147,46 @@ def test_paths_that_leave_the_image_are_refused():
     assert refused(path("z.mpy")) == "update-path"  # not in order
 
 
+def listing(*files):
+    def bend(offer):
+        offer.files = list(files)
+
+    return bend
+
+
+def blocks(data):
+    def bend(offer):
+        offer.blocks = data
+
+    return bend
+
+
 def test_form_is_strict():
     for place, value in (
         (0, 2), (0, True), (1, 0), (1, -1), (1, 1 << 32), (1, "1"), (2, 12), (2, -1), (3, "ESP 32"), (4, 0),
-        (4, 256), (5, 0), (5, None), (6, b"x"), (6, bytes(33)), (7, b""), (7, bytes(31)), (8, []), (8, [[]]),
-        (8, [["a", 1]]), (8, [["a", 1 << 40, bytes(32)]]), (8, [["a", -1, bytes(32)]]), (8, [["a", 1, b"x"]]),
+        (4, 256), (5, 0), (5, None), (6, b"x"), (6, bytes(33)), (7, b""), (7, bytes(31)), (8, []), (8, bytes(31)),
     ):  # fmt: skip
         assert refused(put(place, value)) == "update-form", (place, value)
-    assert refused(lambda row: row.append(1)) == "update-form"
-    many = [["f%03d" % number, 1, bytes(32)] for number in range(301)]
-    assert refused(put(8, many)) == "update-form"
+    assert refused(lambda offer: offer.row.append(1)) == "update-form"
+
+
+def test_list_of_files_is_strict():
+    digest = bytes(32)
+    for files in (
+        [], [[]], [["a", 1]], [["a", 1 << 40, digest]], [["a", -1, digest]], [["a", 1, b"x"]], [[1, 1, digest]],
+        [["a", 1, digest, 1]], [1], [["a", 9000, digest], ["b", 9000, digest]],
+        [["f%03d" % number, 1, digest] for number in range(301)],
+    ):  # fmt: skip
+        assert refused(listing(*files)) == "update-form", files
+    assert refused(listing(["a", 1, digest], ["a", 1, digest])) == "update-path"
+    assert refused(put(8, digest)) == "update-damaged"
+
+
+def test_blocks_are_all_there():
+    assert refused(blocks(bytes(32))) == "update-form"
+    assert refused(blocks(bytes(32 * 5))) == "update-too-large"
+    assert refused(put(7, bytes(32))) == "update-damaged"
+    assert refused(put(5, 5 * BLOCK)) == "update-form"  # not as many blocks
 
 
 def test_keys_and_signatures():
@@ -216,7 +245,7 @@ def test_mixed_images_are_refused():
         if place == 6:
             offer.row[6] = bytes(32)
         else:
-            offer.row[8][0][2] = bytes(32)
+            offer.files[0][2] = bytes(32)
         assert code_of(board.update, Source(offer)) == "update-damaged"
         assert [board.start() for _ in range(2)] == [0, 0]
 
@@ -226,7 +255,7 @@ def test_file_lists_must_be_the_image_s():
         board = Board()
         board.start()
         offer = Offer(2)
-        bend(offer.row[8])
+        bend(offer.files)
         assert code_of(board.update, Source(offer)) == "update-damaged"
         assert board.start() == 0
 
@@ -322,3 +351,30 @@ def test_a_trial_that_cannot_be_counted_is_not_started():
     assert not board.update(Source(offer))  # not ready again and again: no loop of starts
     board.flash.broken = False
     assert board.start() == 1
+
+
+def test_every_sampled_flip_of_an_image_is_refused():
+    """On its way, and in the slot after it was verified: then boot.py does not start it."""
+    board = Board()
+    board.start()
+    offer = Offer(2, size=2 * BLOCK)
+    source, size = Source(offer, step=BLOCK), len(offer.image)
+    updater = board.updater(source)
+    first = board.romfs_at + SLOT
+    for sample in range(300):
+        board.flash.data[first : first + SLOT] = b"\xff" * SLOT  # what is held already is not fetched
+        image = bytearray(offer.image)
+        image[sample * 7919 % size] ^= 1 << sample % 8
+        source.files["release.image"] = bytes(image)
+        assert code_of(asyncio.run, updater.check()) == "update-damaged"
+    source.files["release.image"] = offer.image
+    assert asyncio.run(updater.check())
+    state = boot.load("/boot")
+    for sample in range(800):
+        at = first + sample * 7919 % size
+        board.flash.data[at] ^= 1 << sample % 8
+        assert not boot.whole(board.memory, state, 1)
+        board.flash.data[at] ^= 1 << sample % 8
+    assert boot.whole(board.memory, state, 1)
+    board.flash.data[first + 77] ^= 1
+    assert board.start() == 0

@@ -10,7 +10,7 @@ from faulty_flash import FaultyFlash
 from firmware import boot
 from firmware.crypto import ed25519
 from firmware.slots import BLOCK, Slots
-from firmware.update import IMAGE, MANIFEST, ROTATION, Updater
+from firmware.update import BLOCKS, IMAGE, LIST, MANIFEST, ROTATION, Updater
 from firmware.update_manifest import RELEASE as RELEASE_AAD
 from firmware.update_manifest import ROTATION as ROTATION_AAD
 from firmware.update_manifest import Keys, UpdateError
@@ -27,7 +27,7 @@ TABLE = (
     ("vfs", NVS_BLOCKS + 2 * SLOT_BLOCKS, VFS_BLOCKS),
     ("data", NVS_BLOCKS + 2 * SLOT_BLOCKS + VFS_BLOCKS, DATA_BLOCKS),
 )
-BLOCKS = NVS_BLOCKS + 2 * SLOT_BLOCKS + VFS_BLOCKS + DATA_BLOCKS
+CHIP_BLOCKS = NVS_BLOCKS + 2 * SLOT_BLOCKS + VFS_BLOCKS + DATA_BLOCKS
 LFS = {"progsize": 32, "readsize": 32, "lookahead": 32}
 FOLDER = "/boot"
 ROOT = ed25519.secret(bytes(range(32)))
@@ -72,30 +72,37 @@ def signed(key, kind, payload, content="application/meethub-update;v=1"):
 
 
 class Offer:
-    """A release that a source offers; its fields can be bent before `raw` signs them."""
+    """A release that a source offers; its fields, blocks and list can be bent before `raw` signs them."""
 
     def __init__(self, sequence, size=3 * BLOCK + 100, floor=0):
-        self.contents = [("a.mpy", pseudo(size - 200, sequence)), ("b.mpy", b"%d" % sequence)]
-        self.image = romfs(self.contents)
-        image = self.image
+        contents = [("a.mpy", pseudo(size - 200, sequence)), ("b.mpy", b"%d" % sequence)]
+        self.image = image = romfs(contents)
         hashes = [hashlib.sha256(image[at : at + BLOCK]).digest() for at in range(0, len(image), BLOCK)]
-        files = [[name, len(data), hashlib.sha256(data).digest()] for name, data in self.contents]
-        digest = hashlib.sha256(image).digest()
-        self.row = [1, sequence, floor, HARDWARE, 1, len(image), digest, b"".join(hashes), files]
+        self.blocks = b"".join(hashes)
+        self.files = [[name, len(data), hashlib.sha256(data).digest()] for name, data in contents]
+        self.row = [1, sequence, floor, HARDWARE, 1, len(image), hashlib.sha256(image).digest(), None, None]
         self.sequence = sequence
+
+    def listed(self):
+        return b"".join([encode(file) for file in self.files])
 
     def entry(self):
         return (self.row[1], self.row[2], self.row[5], self.row[6])
 
     def raw(self, key=RELEASE):
-        return signed(key, RELEASE_AAD, encode(self.row))
+        row = list(self.row)
+        for place, data in ((7, self.blocks), (8, self.listed())):
+            if row[place] is None:
+                row[place] = hashlib.sha256(data).digest()
+        return signed(key, RELEASE_AAD, encode(row))
 
 
 class Source:
     """Serves bytes; counts what was asked of the image."""
 
     def __init__(self, offer, raw=None, rotation=b"", step=1500):
-        self.files = {IMAGE: offer.image, MANIFEST: raw or offer.raw(), ROTATION: rotation}
+        self.files = {IMAGE: offer.image, BLOCKS: offer.blocks, LIST: offer.listed(), ROTATION: rotation}
+        self.files[MANIFEST] = raw or offer.raw()
         self.step, self.asked, self.gone_after = step, 0, -1
 
     async def read_at(self, name, offset, buffer):
@@ -116,8 +123,9 @@ class Board:
     """A board with release 1 confirmed in slot 0 and its keys pinned, powered up."""
 
     def __init__(self, first=None):
-        self.flash = FaultyFlash(BLOCKS)
+        self.flash = FaultyFlash(CHIP_BLOCKS)
         self.first = first or Offer(1)
+        self.romfs_at = NVS_BLOCKS * BLOCK
         esp32.use(self.flash, TABLE)
         vfs.VfsLfs2.mkfs(esp32.Partition("vfs"), **LFS)
         vfs.VfsLfs2.mkfs(esp32.Partition("data"), **LFS)
