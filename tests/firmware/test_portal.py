@@ -389,6 +389,7 @@ def test_the_window_shuts_by_itself_and_takes_the_network_down(tmp_path):
     assert portal.access_point()["up"] is False
     portal.until("heap")
     assert portal.process.wait(5) == 0
+    portal.close()
 
 
 def test_nothing_of_a_network_is_printed(portal):
