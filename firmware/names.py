@@ -1,8 +1,8 @@
 """Finds the address of a host without stopping the loop, and asks one question by UDP.
 
-The board's own `getaddrinfo` blocks everything until its DNS servers answered or were given up, which takes
-up to half a minute. So the question is put to them by ourselves: one A record, the first that comes (RFC 1035,
-sections 4.1 and 4.1.4). A false answer leads to a peer that TLS does not let pass.
+The board's own `getaddrinfo` blocks everything until its DNS servers answered or were given up, which
+takes up to half a minute. So the question is put to them by ourselves: one A record, the first that comes
+(RFC 1035, sections 4.1 and 4.1.4). A false answer leads to a peer that TLS does not let pass.
 """
 
 import asyncio

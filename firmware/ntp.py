@@ -81,7 +81,7 @@ async def ask(host: str, port: int = _PORT) -> int:
     asked = os.urandom(8)
     try:
         said, took_ms = await exchange(await address_of(host), port, question(asked), _PATIENCE_MS, 68)
-    except OSError:
+    except (OSError, MemoryError):
         said, took_ms = b"", 0
     if not said:
         raise NtpError("ntp-silent")

@@ -147,6 +147,8 @@ class Uplink:
             await line.stay()
         except MeethubError as error:
             code = error.code
+        except Exception as error:  # no room, or a bearer's own: the next attempt is made as ever
+            log.error("uplink-failed", error=type(error).__name__)
         finally:
             self._line = None
             line.close()

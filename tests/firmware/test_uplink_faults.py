@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -310,3 +311,23 @@ def test_memory_does_not_grow(rig) -> None:
         early, late = hub.ask("publish-many", ENVELOPE, 300 * DOSE, 700)
         assert late - early < 512
         assert hub.ask("connected")
+
+
+def resident_kb(hub: Board) -> int:
+    """What the process holds, TLS's own memory included."""
+    status = Path(f"/proc/{hub.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def test_memory_does_not_grow_over_connections(home, tmp_path) -> None:
+    with Scripted(home.authority, tmp_path / "server", talk=lambda _: None) as broker:
+        hub = home.board(broker.port, first_delay_s=0, longest_delay_s=0)
+        try:
+            marks = []
+            for connections in (40, 40 + 60 * DOSE):
+                hub.offline(times=connections, within_s=60)
+                marks.append((hub.ask("memory")[1], resident_kb(hub)))
+            assert marks[1][0] - marks[0][0] < 2048
+            assert marks[1][1] - marks[0][1] < 500
+        finally:
+            hub.end()

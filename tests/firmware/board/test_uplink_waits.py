@@ -3,6 +3,7 @@
 import asyncio
 
 from firmware import uplink as uplink_module
+from firmware import uplink_line
 from firmware.uplink import MAX_PAYLOAD_BYTES, Uplink, UplinkError, UplinkSettings
 from gateway.hub.events import log
 
@@ -22,14 +23,14 @@ class Drawn:
         return self.waits
 
 
-def offline_codes(waits, hurries=0):
-    """The codes and ranges of the first seven attempts."""
+def offline_codes(waits, hurries=0, fault=None):
+    """The codes and ranges of the first seven attempts, where opening a socket fails with this fault."""
     codes = []
     drawn = Drawn(waits)
     uplink_module.random = drawn
 
     async def no_network(_host, _port):
-        raise OSError(118)
+        raise fault
 
     settings = UplinkSettings("nowhere.invalid", 8883, "hub-1", "/dev/null", "/dev/null", "/dev/null")
     made = Uplink(settings, None, codes.append, None, open_socket=no_network)
@@ -61,6 +62,19 @@ def test_whoever_knows_that_the_network_is_back_need_not_wait():
 def test_files_that_are_none_are_said():
     codes, _ = offline_codes(0)
     assert codes[:3] == ["uplink-identity-unreadable"] * 3
+
+
+def test_whatever_the_bearer_does_the_next_attempt_is_made():
+    line_context = uplink_line.Line._context
+    uplink_line.Line._context = lambda _self: None  # no files are needed to fail before them
+    try:
+        for fault in (MemoryError(), ZeroDivisionError(), KeyError(1)):
+            codes, _ = offline_codes(0, fault=fault)
+            assert codes[:7] == ["uplink-lost"] * 7
+        codes, _ = offline_codes(0, fault=OSError(118))
+        assert codes[:7] == ["uplink-unreachable"] * 7
+    finally:
+        uplink_line.Line._context = line_context
 
 
 def test_too_large_for_ever():
