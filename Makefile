@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COSE := .venv-cose/.ready
 PYTHON ?= python3
-PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py gateway/drivers/*/*.py)
+PORTABLE := $(wildcard gateway/wire/*.py gateway/drivers/*.py gateway/drivers/*/*.py gateway/hub/*.py)
+BOARD ?= esp32_s3_devkitc
+WORKSHOP := $(BIN)/python -m firmware.workshop
 DEVICES ?= cuff,oximeter
 .DEFAULT_GOAL := help
 .PHONY: help setup run smoke test check portable bench campaign kill e2e-bluez format lock clean need
+.PHONY: firmware firmware-run flash powercut wycheproof
 DOSE ?= 10
 
 help: ## list the targets
@@ -72,6 +75,23 @@ kill: $(READY) ## kill -9 of gateway, bridge, broker and callout at random under
 
 e2e-bluez: $(READY) ## the gateway on real BlueZ, D-Bus and kernel in QEMU (minutes; says what is missing)
 	@MEETHUB_BLUEZ=1 $(BIN)/python -m pytest tests/e2e_bluez -q -s
+
+firmware: $(READY) ## the ESP32 hub's software as .mpy for each instruction set, with sizes
+	@$(WORKSHOP) build
+
+firmware-run: $(READY) ## the ESP32 hub on MicroPython here, with virtual devices, beside `make run` (DEVICES=…)
+	@$(WORKSHOP) run --devices $(DEVICES)
+
+flash: $(READY) ## write a board: PORT=/dev/ttyUSB0 [BOARD=esp32_devkit] [IMAGE=MicroPython.bin] [BAUD=115200]
+	@[ -n "$(PORT)" ] || { echo "Which port? make flash PORT=/dev/ttyUSB0 (ls /dev/tty* shows them)"; exit 2; }
+	@$(WORKSHOP) flash --port $(PORT) --board $(BOARD) $(if $(IMAGE),--image $(IMAGE)) $(if $(BAUD),--baud $(BAUD))
+
+powercut: $(READY) ## the ESP32 hub's flash with its power cut at every program and erase (many minutes)
+	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests/firmware -q -s -k "powercut or power_cut" --timeout 7200
+
+wycheproof: $(READY) ## FILE=…: the hub's Ed25519 verifier, on MicroPython, over a file in Wycheproof's form
+	@[ -n "$(FILE)" ] || { echo "Which file? make wycheproof FILE=ed25519_test.json"; exit 2; }
+	@MICROPYPATH=firmware/virtual:.:.frozen $(BIN)/micropython -X heapsize=16M tests/firmware/board/run_wycheproof.py $(FILE)
 
 format: $(READY) ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

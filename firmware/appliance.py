@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Appliance:
-    """board: its wires. folder: of its data. crashes, running: what goes with its status, and which release."""
+    """board: its wires. folder: of its data. crashes, running: which release runs, and what it left."""
 
     def __init__(
         self, board: "Board", folder: str, watchdog: "Watchdog", crashes: "Crashes", running: "Slots"
@@ -53,8 +53,8 @@ class Appliance:
         self._light = board.light()
         self._button = Button(board.button_is_down(), self._pressed, self._light)
         self._wifi = Wifi(folder)
-        self._hub: "BoardHub | None" = None
-        self._setup: "Setup | None" = None
+        self._hub: BoardHub | None = None
+        self._setup: Setup | None = None
         self._setup_wanted = asyncio.Event()
         self._settled: int | None = None
         self._online_ms = 0
@@ -131,7 +131,7 @@ class Appliance:
         return facts
 
     def _acted(self, state: "State", kid: bytes) -> None:
-        """The bridge answered: a release on trial has shown that it works, and what was delivered is shown."""
+        """The bridge answered: a release on trial has shown that it works; what was delivered is shown."""
         key = state.key(kid)
         if key is None:
             return

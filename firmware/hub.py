@@ -122,7 +122,7 @@ class BoardHub:
         return ports
 
     def works(self, ticked: "Callable[[], None]") -> "list[Coroutine[object, object, None]]":
-        """All that runs at the same time, but for the radio: setting up borrows it. ticked: told each second."""
+        """All that runs at the same time, but for the radio: that is borrowed. ticked: told each second."""
         self._ticked = ticked
         works = [self._keep_ticking(), self.uplink.run()] + [port.run() for port in self._ports]
         if self._config.ntp:
@@ -186,7 +186,7 @@ def identities(folder: str) -> list[str]:
 
 
 def _identity(entry: "Entry", outbox: Outbox) -> str:
-    """By its address; on a cable nothing says who it is: a random id that the hub gives to the port and keeps."""
+    """By its address; on a cable nothing says who it is: a random id that the hub gives to the port."""
     if entry.address:
         return "bluetooth-" + entry.address.replace(":", "")
     name = "identity:uart%d" % entry.uart

@@ -2,6 +2,10 @@
 
 # fmt: off
 FIRMWARE: dict[str, tuple[str, str, str]] = {
+    # Enrolment.
+    "enrolment-answer": ("installer",
+        "Dit is geen antwoord van de server. Vraag het opnieuw aan.",
+        "This is no answer of the server. Ask for it again."),
     # Bluetooth.
     "radio-queue-full": ("hub",
         "Een apparaat stuurt sneller dan de hub kan bewaren. De hub verbreekt en haalt de rest later op.",
@@ -93,10 +97,10 @@ FIRMWARE: dict[str, tuple[str, str, str]] = {
     "update-old": ("operator",
         "De aangeboden update is ouder dan wat de hub heeft. De hub neemt hem niet. Controleer de bron.",
         "The offered update is older than what the hub has. The hub does not take it. Check the source."),
-    "update-too-large": ("developer",
+    "update-too-large": ("operator",
         "De update is te groot voor deze hub. Maak hem kleiner.",
         "The update is too large for this hub. Make it smaller."),
-    "update-path": ("developer",
+    "update-path": ("operator",
         "De update noemt een bestand met een verboden naam. De hub neemt hem niet.",
         "The update names a file with a forbidden name. The hub does not take it."),
     "update-source": ("operator",

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Not the simulator: its errors are for whoever runs the demo, and speak for themselves.
+# Not the simulator, the virtual board and the workshop: their errors are for whoever sits before them.
+BESIDE = {"simulator", "virtual", "workshop"}
 SOURCES = [
     path
-    for folder in ("gateway", "cloud_bridge")
+    for folder in ("gateway", "cloud_bridge", "firmware")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "simulator" not in path.parts
+    if not BESIDE & set(path.relative_to(ROOT).parts)
 ]
 WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 CODE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")

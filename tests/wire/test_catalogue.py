@@ -6,7 +6,7 @@ import pytest
 
 from cloud_bridge.ledger import holds
 from cloud_bridge.verify import _RETRY
-from gateway.wire import codes_bridge, codes_hub, codes_radio, codes_readings
+from gateway.wire import codes_bridge, codes_firmware, codes_hub, codes_radio, codes_readings
 from gateway.wire.catalogue import CODES, PARTIES, explain
 from tests.wire import errors_page
 from tests.wire.raised_codes import CODE, ROOT, SOURCES, WORD, collected
@@ -63,7 +63,13 @@ def test_the_codes_of_tables_that_are_looked_up_are_explained():
 
 
 def test_no_code_stands_in_two_tables():
-    tables = (codes_hub.HUB, codes_radio.RADIO, codes_bridge.BRIDGE, codes_readings.READINGS)
+    tables = (
+        codes_hub.HUB,
+        codes_firmware.FIRMWARE,
+        codes_radio.RADIO,
+        codes_bridge.BRIDGE,
+        codes_readings.READINGS,
+    )
     assert sum(map(len, tables)) == len(CODES)
 
 
