@@ -58,6 +58,13 @@ class Slots:
         """Of the release that runs; 0 when it came without one."""
         return self.state.slots[self.running][0]
 
+    def facts(self) -> dict[str, int]:
+        """For the hub's status: the release that runs, and the one that was tried and given up."""
+        said = {"release": self.sequence}
+        if self.state.failed:
+            said["release-failed"] = self.state.failed
+        return said
+
     def holds(self, block: int, size: int, digest: bytes) -> bool:
         """Whether the first `size` bytes of a block of the passive slot have this SHA-256."""
         return hashlib.sha256(self.passive(block * BLOCK, size)).digest() == digest
@@ -97,6 +104,17 @@ class Slots:
         except OSError:
             self.state = load(self._folder) or self.state
             raise
+
+
+def confirm(slots: Slots, self_test: bool, state_seen: bool) -> bool:  # noqa: FBT001 (two facts)
+    """Keep the release on trial once its self-test passed and the bridge answered; whether it was kept now.
+
+    OSError when that cannot be written: ask again.
+    """
+    if not (slots.on_trial and self_test and state_seen):
+        return False
+    slots.confirm()
+    return True
 
 
 # The hardware: what a board has and a test gives otherwise (firmware/virtual/esp32.py).

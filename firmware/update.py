@@ -90,7 +90,8 @@ class Updater:
 
     async def _list(self, manifest: Manifest) -> bytes:
         """The checked list of files; asked for twice, so that it takes no memory during the download."""
-        listed = bytes(await self._signed(LIST, MAX_LIST, manifest.list_digest))
+        data = await self._signed(LIST, MAX_LIST, manifest.list_digest)
+        listed: bytes = data  # type: ignore[assignment] # only read, and too large for a copy
         if not each_file(listed, manifest.size, None):
             raise UpdateError("update-form", "no files")
         return listed
@@ -168,22 +169,3 @@ async def _in_time(task: "Awaitable[T]") -> "T":
         return await asyncio.wait_for_ms(task, BLOCK_MS)  # type: ignore[attr-defined,no-any-return]
     except asyncio.TimeoutError:
         raise UpdateError("update-source", "too slow") from None
-
-
-def confirm(slots: Slots, self_test: bool, state_seen: bool) -> bool:  # noqa: FBT001 (two facts)
-    """Keep the release on trial once its self-test passed and the bridge answered; whether it was kept now.
-
-    OSError when that cannot be written: ask again.
-    """
-    if not (slots.on_trial and self_test and state_seen):
-        return False
-    slots.confirm()
-    return True
-
-
-def facts(slots: Slots) -> dict[str, int]:
-    """For the hub's status: the release that runs, and the one that was tried and given up."""
-    said = {"release": slots.sequence}
-    if slots.state.failed:
-        said["update-failed"] = slots.state.failed
-    return said

@@ -14,8 +14,7 @@ from update_bench import Board, Offer, Source, dose
 
 from firmware import boot
 from firmware.crypto import ed25519
-from firmware.slots import BLOCK
-from firmware.update import confirm
+from firmware.slots import BLOCK, confirm
 from firmware.update_manifest import UpdateError
 
 OLD, NEW, NEXT = Offer(1), Offer(2, size=5 * BLOCK), Offer(3, size=4 * BLOCK)

@@ -6,8 +6,7 @@ import os
 from update_bench import OTHER, RELEASE, ROOT, SLOT, Board, Offer, Source, code_of, rotation
 
 from firmware import boot
-from firmware.slots import BLOCK
-from firmware.update import confirm, facts
+from firmware.slots import BLOCK, confirm
 
 
 def updated(offer=None):
@@ -34,7 +33,7 @@ def test_update_is_tried_confirmed_and_stays():
     for _ in range(5):
         assert board.start() == 1
     assert board.slots().sequence == 2
-    assert facts(board.slots()) == {"release": 2}
+    assert board.slots().facts() == {"release": 2}
 
 
 def test_rolls_back_after_three_starts_and_keeps_which():
@@ -43,14 +42,14 @@ def test_rolls_back_after_three_starts_and_keeps_which():
     assert board.runs(board.first, offer) == 1
     slots = board.slots()
     assert not slots.on_trial
-    assert facts(slots) == {"release": 1, "update-failed": 2}
+    assert slots.facts() == {"release": 1, "release-failed": 2}
     source = Source(offer)
     assert not board.update(source)  # not tried again
     assert source.asked == 0
     assert board.update(Source(Offer(3)))
     assert board.start() == 1
     assert confirm(board.slots(), self_test=True, state_seen=True)
-    assert facts(board.slots()) == {"release": 3}
+    assert board.slots().facts() == {"release": 3}
 
 
 def test_update_of_an_update_goes_to_the_other_slot():
