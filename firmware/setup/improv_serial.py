@@ -5,6 +5,7 @@ its own. A cable needs the finger too: it may lead to anybody's charger. The sta
 """
 
 import asyncio
+import sys
 
 from firmware.setup.improv import (
     HOSTNAME,
@@ -20,7 +21,17 @@ from firmware.setup.improv import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from firmware.setup.window import Setup
+
+    class Stream(Protocol):
+        """Both ways of a port; a stream of asyncio is one."""
+
+        async def readexactly(self, n: int) -> bytes: ...
+        def write(self, data: bytes) -> None: ...
+        async def drain(self) -> None: ...
+
 
 _HEAD = b"IMPROV\x01"
 _STATE, _ERROR, _COMMAND, _RESULT = 1, 2, 3, 4
@@ -33,7 +44,7 @@ class ImprovSerial:
 
     results_fit = 255
 
-    def __init__(self, stream: asyncio.StreamReader, improv: Improv, host: "Setup") -> None:
+    def __init__(self, stream: "Stream", improv: Improv, host: "Setup") -> None:
         self._stream = stream
         self._improv = improv
         self._host = host
@@ -46,7 +57,7 @@ class ImprovSerial:
                 kind, data = await self._packet()
                 if kind == _COMMAND:
                     await self._command(data)
-                    await self._stream.drain()  # type: ignore[attr-defined]
+                    await self._stream.drain()
         except (OSError, EOFError):  # the cable is out
             pass
         finally:
@@ -114,17 +125,23 @@ class ImprovSerial:
     def _send(self, kind: int, data: bytes) -> None:
         """A line break before it too: half a line of the log may stand there."""
         packet = _HEAD + bytes([kind, len(data)]) + data
-        self._stream.write(b"\n" + packet + bytes([checksum(packet)]) + b"\n")  # type: ignore[attr-defined]
+        self._stream.write(b"\n" + packet + bytes([checksum(packet)]) + b"\n")
 
 
-def open_console() -> asyncio.StreamReader:
-    """The port that the log is on. 0x03 in a packet is no Ctrl-C while it is used; see close_console."""
-    import sys
+class Console:
+    """The port that the log is on, as a stream. Until `close_console` 0x03 in a packet is no Ctrl-C."""
 
-    import micropython
+    def __init__(self) -> None:
+        import micropython
 
-    micropython.kbd_intr(-1)
-    return asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
+        micropython.kbd_intr(-1)
+        self.readexactly = asyncio.StreamReader(sys.stdin.buffer).readexactly  # type: ignore[arg-type]
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+
+    async def drain(self) -> None:
+        """Nothing waits here: the port takes what it is given."""
 
 
 def close_console() -> None:
