@@ -3,6 +3,13 @@
 from gateway.drivers.base import Driver
 from gateway.wire.errors import MeethubError
 
+try:
+    from micropython import const as const  # noqa: PLC0414 (others take it from here)
+except ImportError:
+
+    def const(value: int) -> int:
+        return value
+
 
 class RadioError(MeethubError):
     """Something between hub and device went wrong; the radio goes on with the others."""
@@ -20,8 +27,9 @@ class BluetoothDevice:
 
     users: user slot and consent code of each person who gave consent at the device.
     bond: it was paired with this hub, so that without a bond it is heard no more (it may be another one).
-    Then how it stands with it, times in milliseconds since boot: when it was heard and how (addr_type, rssi),
-    until when it is left alone, code of what went wrong last.
+    Then how it stands with it: whether it was just heard and how (addr_type, rssi), whether it wants to be
+    left once it has bonded, until when it is left alone (ms since boot), visits in a row in which it did not
+    let this hub in though it was near, code of what went wrong last.
     """
 
     def __init__(
@@ -30,7 +38,7 @@ class BluetoothDevice:
         driver: type[Driver],
         identity: str,
         users: tuple[tuple[int, int], ...] = (),
-        bond: bool = False,  # noqa: FBT001, FBT002 (the gateway's is a keyword too)
+        bond: bool = False,  # noqa: FBT001, FBT002 (the gateway's is positional too)
     ) -> None:
         self.address = address.upper()
         self.key = bytes.fromhex(address.replace(":", ""))
@@ -42,6 +50,7 @@ class BluetoothDevice:
         self.addr_type = 0
         self.rssi = -127
         self.leaves = False
+        self.turned_away = 0
         self.busy = False
         self.not_before_ms = 0
         self.failures = 0

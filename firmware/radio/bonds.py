@@ -1,22 +1,16 @@
 """The keys of bonds, which NimBLE leaves to the application: one small file, written whole.
 
-Format: CRC-32 (4 bytes, big end first), then rows of kind, size of key, size of value (a byte each), key, value.
-What key and value mean is NimBLE's own; a key is the type of an address and the address, last byte first.
+Format: CRC-32 (4 bytes, big end first), then rows: kind, size of key, size of value (a byte each), key,
+value. What key and value mean is NimBLE's own; a key is the type of an address and the address, last byte
+first.
 Source: MicroPython, docs/library/bluetooth.rst, _IRQ_GET_SECRET, _IRQ_SET_SECRET.
 """
 
 import binascii
 
 from firmware.files import read, write_whole
+from firmware.radio.base import const
 from gateway.hub.events import log
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value: int) -> int:
-        return value
-
 
 _PEER = const(2)  # the other side's keys; kind 1 are ours
 _MOST_ROWS = const(64)

@@ -16,6 +16,10 @@ from gateway.hub.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.radio.given import Anything, Asks, HubClock, PairingOpen, Tells
+
 _NO_BOND = ("pairing-needed", "pairing-failed", "bond-lost")
 
 
@@ -27,7 +31,7 @@ class RadioVisit:
     """Conducts one visit from connection to quiet. hub: the hub's clock."""
 
     def __init__(
-        self, line: Line, listener: Listener, limits: Limits, hub: "object", pairing_open: "object"
+        self, line: Line, listener: Listener, limits: Limits, hub: "HubClock", pairing_open: "PairingOpen"
     ) -> None:
         self.values = 0
         self._line = line
@@ -35,7 +39,7 @@ class RadioVisit:
         self._listener = listener
         self._limits = limits
         self._hub = hub
-        self._now = hub.mono_ms  # type: ignore[attr-defined]
+        self._now = hub.mono_ms
         self._pairing_open = pairing_open
         self._visit: Visit | None = None
         self._paired = False
@@ -87,7 +91,7 @@ class RadioVisit:
             self._listener.closed(visit)
 
     def _open(self) -> bool:
-        return bool(self._pairing_open(self._line.device.address))  # type: ignore[operator]
+        return self._pairing_open(self._line.device.address)
 
     async def _prepared(self) -> Visit:
         line, device = self._line, self._line.device
@@ -96,7 +100,7 @@ class RadioVisit:
             device.leaves = True
         visit = Visit(about, self._driver)
         visit.battery = await self._secured(battery_of, line)
-        visit.clock = await self._secured(device_clock.read, line, self._now)
+        visit.clock = await self._secured(device_clock.read, line, self._hub)
         if device.bond and not line.bonded:
             await self._pair()
         visit.bonded = line.bonded  # last: any of these may have paired
@@ -117,13 +121,13 @@ class RadioVisit:
             await device_clock.set_right(self._line, visit, self._hub)
             await self._quiet(visit, settled=False)
 
-    async def _secured(self, ask: "object", *words: object) -> "object":
+    async def _secured(self, ask: "Asks", *words: object) -> "Anything":
         """Asks; pairs and asks again when the device wants a bond and a person has opened pairing."""
         try:
-            return await ask(*words)  # type: ignore[operator]
+            return await ask(*words)
         except SecurityNeededError:
             await self._pair()
-            return await ask(*words)  # type: ignore[operator]
+            return await ask(*words)
 
     async def _pair(self) -> None:
         """Only without a bond: who comes without the one we hold may be another device with this address."""
@@ -157,10 +161,11 @@ class RadioVisit:
         self._last = self._now()
         return True
 
-    def _told(self, tell: "object", *words: object) -> list[Frame]:
+    def _told(self, tell: "Tells", *words: object) -> list[Frame]:
         """What the hub wants sent; nothing after a fault, so that the device keeps the rest of its memory."""
         try:
-            return tell(*words)  # type: ignore[operator,no-any-return]
+            frames: list[Frame] = tell(*words)
+            return frames
         except MeethubError as error:
             self._fail(RadioError("frame-not-stored", error.code))
         except Exception as error:

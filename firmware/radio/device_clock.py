@@ -13,6 +13,10 @@ from gateway.hub.events import log
 from gateway.hub.visit import Visit
 from gateway.wire.items import DeviceClock
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.radio.given import HubClock
+
 _TOLERANCE_S = 60
 
 
@@ -24,37 +28,37 @@ def _clock(line: Line) -> Clock | None:
     return None
 
 
-async def read(line: Line, mono_ms: "object") -> DeviceClock | None:
+async def read(line: Line, hub: "HubClock") -> DeviceClock | None:
     """What the device's clock says, and when it said so."""
     clock = _clock(line)
     if clock is None or not clock.readable:
         return None
-    before = mono_ms()  # type: ignore[operator]
+    before = hub.mono_ms()
     data = await maybe(line, clock.characteristic)
-    after = mono_ms()  # type: ignore[operator]
+    after = hub.mono_ms()
     shows = clock.read(data or b"")
     return None if shows is None else DeviceClock(shows, (before + after) // 2, written=False)
 
 
-async def set_right(line: Line, visit: Visit, hub: "object") -> None:
+async def set_right(line: Line, visit: Visit, hub: "HubClock") -> None:
     """Sets a clock that is more than 60 s off, where nothing stored moves with it, and reads it back.
 
     hub: the hub's clock (firmware.clock.Clock).
     """
-    clock, wall_ms, device = _clock(line), hub.wall(), line.device  # type: ignore[attr-defined]
+    clock, wall_ms, device = _clock(line), hub.wall(), line.device
     if clock is None or wall_ms is None or device.driver.clock_moves_records:
         return
     shown = visit.clock
-    if not (clock.readable if shown is None else _is_off(shown, hub)):
+    if not (clock.readable if shown is None else _is_off(shown, hub, wall_ms)):
         return  # right, or nobody knows
     problem = ""
     try:
-        for data in clock.write(hub.local_time(hub.wall())):  # type: ignore[attr-defined]
+        for data in clock.write(hub.local_time(hub.wall() or wall_ms)):
             await line.write(clock.characteristic, data)
         visit.clock = shown and DeviceClock(shown.device_time, shown.mono_ms, written=True)
-        after = await read(line, hub.mono_ms)  # type: ignore[attr-defined]
+        after = await read(line, hub)
         # One that cannot be read back shows at the next visit whether it took the time.
-        if clock.readable and (after is None or _is_off(after, hub)):
+        if clock.readable and (after is None or _is_off(after, hub, wall_ms)):
             problem = "clock-not-set"
     except RadioError:
         problem = "clock-not-set"
@@ -62,7 +66,7 @@ async def set_right(line: Line, visit: Visit, hub: "object") -> None:
     log.info(problem or "clock-set", driver=device.driver.name)
 
 
-def _is_off(clock: DeviceClock, hub: "object") -> bool:
-    passed_s = (hub.mono_ms() - clock.mono_ms) // 1000  # type: ignore[attr-defined]
-    now = seconds_at(date_text(*hub.local_time(hub.wall()).date))  # type: ignore[attr-defined]
-    return abs(seconds_at(clock.device_time) + passed_s - now) > _TOLERANCE_S
+def _is_off(clock: DeviceClock, hub: "HubClock", wall_ms: int) -> bool:
+    passed_s = (hub.mono_ms() - clock.mono_ms) // 1000
+    now = date_text(*hub.local_time(hub.wall() or wall_ms).date) or ""
+    return abs(seconds_at(clock.device_time) + passed_s - seconds_at(now)) > _TOLERANCE_S

@@ -7,16 +7,13 @@ visit (docs/decisions/0012-radio-without-aioble.md).
 
 import asyncio
 
-from firmware.radio.base import BluetoothDevice, Limits, RadioError, SecurityNeededError
+from firmware.radio.base import BluetoothDevice, Limits, RadioError, SecurityNeededError, const
 from firmware.radio.stack import Stack
+from gateway.drivers.base import Driver
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value: int) -> int:
-        return value
-
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.radio.given import Tells, True_
 
 _CHARACTERISTICS_DONE, _DESCRIPTORS_DONE, _READ_DONE, _WRITE_DONE = const(12), const(14), const(16), const(17)
 _MTU, _ENCRYPTION = const(21), const(28)
@@ -41,8 +38,9 @@ class Line:
         self.data = b""
         self.asked: tuple[int, int] | None = None
         self.news = asyncio.Event()
-        self.values: list[object] = []  # source, bytes, source, bytes …
-        self.full = self.lost = 0
+        self.values: list[tuple[int, bytes]] = []  # handle and bytes
+        self.full = False
+        self.lost = 0
         self._waiting = 0
         self._status = 0
         self._stack = stack
@@ -55,23 +53,22 @@ class Line:
     # What the stack says, inside its handler.
 
     def value(self, handle: int, data: "memoryview") -> None:
-        source = self._sources.get(handle)
-        if source is None:
-            return
+        """Kept whatever it is of: a bonded device may tell before its characteristics are found out."""
         self._waiting += len(data) + _OVERHEAD
         if self._waiting > self._limits.room:
             self.lost += 1
             return
-        self.values.append(source)
-        self.values.append(bytes(data))
+        self.values.append((handle, bytes(data)))
         if not self.full and self._waiting > self._limits.room * 3 // 4:
-            self.full = 1
+            self.full = True
             self._stack.ble.gap_disconnect(self.conn)
 
     def found(self, last: int, handle: int, properties: int, uuid: bytes) -> None:
         name = self._names.get(uuid)
         if name is not None and name not in self._places:
             self._places[name] = (handle, last, properties)
+            if name in self.device.driver.subscribe:
+                self._sources[handle] = name
 
     def answered(self, event: int, handle: int, status: int) -> None:
         if self.asked == (event, handle):
@@ -85,23 +82,25 @@ class Line:
         return self.conn >= 0 and not self.gone
 
     def take(self) -> "tuple[str, bytes] | None":
-        """The value that waits longest."""
-        if not self.values:
-            return None
-        source, data = self.values.pop(0), self.values.pop(0)
-        self._waiting -= len(data) + _OVERHEAD  # type: ignore[arg-type]
-        return source, data  # type: ignore[return-value]
+        """The value that waits longest; what the driver does not listen to is dropped."""
+        while self.values:
+            handle, data = self.values.pop(0)
+            self._waiting -= len(data) + _OVERHEAD
+            source = self._sources.get(handle)
+            if source is not None:
+                return source, data
+        return None
 
-    async def until(self, true: "object", wait_ms: int) -> bool:
+    async def until(self, true: "True_", wait_ms: int) -> bool:
         """Waits for it; False when it did not come about in time, or cannot any more."""
         try:
             await asyncio.wait_for_ms(self._until(true), wait_ms)  # type: ignore[attr-defined]
         except asyncio.TimeoutError:
             return False
-        return bool(true())  # type: ignore[operator]
+        return bool(true())
 
-    async def _until(self, true: "object") -> None:
-        while not self.gone and not true():  # type: ignore[operator]
+    async def _until(self, true: "True_") -> None:
+        while not self.gone and not true():
             self.news.clear()
             await self.news.wait()
 
@@ -139,7 +138,11 @@ class Line:
         if self.bonded and not await self.secure(self._limits.read_ms):
             # A device that hangs up there may do so for other reasons too: twice is proof.
             raise RadioError("bond-lost" if self.device.failures or not self.gone else "connection-lost")
-        await self._ask((_MTU, 0), ble.gattc_exchange_mtu, self.conn)
+        try:
+            await self._ask((_MTU, 0), ble.gattc_exchange_mtu, self.conn, wait_ms=self._limits.read_ms // 2)
+        except RadioError:
+            if self.gone:
+                raise  # an old device refuses, and NimBLE then says nothing
         await self._ask((_CHARACTERISTICS_DONE, 0), ble.gattc_discover_characteristics, self.conn, 1, 0xFFFF)
 
     async def close(self) -> None:
@@ -199,7 +202,7 @@ class Line:
             await self._ask(None, write, self.conn, handle, data, 0)
 
     async def subscribe(self, name: str) -> None:
-        """From now on its values wait in the queue."""
+        """From now on it tells its values. RadioError("service-missing") where it cannot."""
         handle, last, properties = self._place(name)
         ble = self._stack.ble
         found = await self._ask(
@@ -211,13 +214,12 @@ class Line:
         )
         if not found or not properties & (_NOTIFIES | _INDICATES):
             raise RadioError("service-missing", name)
-        self._sources[handle] = name
         switch = int.from_bytes(found, "little")
         bits = b"\x01\x00" if properties & _NOTIFIES else b"\x02\x00"
         await self._ask((_WRITE_DONE, switch), ble.gattc_write, self.conn, switch, bits, 1)
 
     async def _ask(
-        self, done: "tuple[int, int] | None", command: "object", *words: object, wait_ms: int = 0
+        self, done: tuple[int, int] | None, command: "Tells", *words: object, wait_ms: int = 0
     ) -> bytes:
         """One question at a time. done: event and handle that end it; None: nothing does."""
         async with self._turn:
@@ -225,7 +227,7 @@ class Line:
                 raise RadioError("connection-lost")
             self.asked, self.data, self._status = done, b"", 0
             try:
-                command(*words)  # type: ignore[operator]
+                command(*words)
             except OSError as error:
                 self.asked = None
                 raise RadioError("connection-lost" if self.gone else "radio-unexpected", str(error.args[0]))
@@ -242,10 +244,10 @@ class Line:
         return data
 
 
-def _named(driver: "object") -> dict[bytes, str]:
+def _named(driver: type[Driver]) -> dict[bytes, str]:
     """The characteristics that a visit may need, by UUID as it stands on the air."""
     names = ["2a19", "2a29", "2a24", "2a25", "2a26", "2a23"]
-    names += driver.subscribe + driver.reads  # type: ignore[attr-defined]
-    names += [clock.characteristic for clock in driver.clocks]  # type: ignore[attr-defined]
-    names += [channel for channel, _, _ in driver.may_send if channel != "serial"]  # type: ignore[attr-defined]
+    names += driver.subscribe + driver.reads
+    names += [clock.characteristic for clock in driver.clocks]
+    names += [channel for channel, _, _ in driver.may_send if channel != "serial"]
     return {bytes(reversed(bytes.fromhex(name.replace("-", "")))): name for name in names}

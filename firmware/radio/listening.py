@@ -17,7 +17,12 @@ from firmware.radio.stack import Stack
 from gateway.hub.events import log
 from gateway.hub.visit import Listener
 
-_BOND_CODES = ("bond-lost", "pairing-needed")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.radio.given import HubClock, MayVisit, PairingOpen
+
+_BOND_CODES = ("bond-lost", "bond-elsewhere", "pairing-needed")
+_NEAR, _TIMES = -80, 3  # dBm; visits
 
 
 class Radio:
@@ -31,9 +36,9 @@ class Radio:
         self,
         devices: list[BluetoothDevice],
         listener: Listener,
-        clock: "object",
-        may_visit: "object",
-        pairing_open: "object",
+        clock: "HubClock",
+        may_visit: "MayVisit",
+        pairing_open: "PairingOpen",
         bonds: Bonds,
         limits: Limits | None = None,
     ) -> None:
@@ -44,11 +49,11 @@ class Radio:
         self._stack = Stack(bonds)
         self._listener = listener
         self._clock = clock
-        self._now = clock.mono_ms  # type: ignore[attr-defined]
+        self._now = clock.mono_ms
         self._may_visit = may_visit
         self._pairing_open = pairing_open
         self._connecting = asyncio.Lock()
-        self._visits: dict[str, object] = {}
+        self._visits: dict[str, asyncio.Task[None]] = {}
         self._broadcasts: dict[str, Broadcast] = {}
         self._heard_ms = self._attempts = 0
         for device in devices:
@@ -106,7 +111,11 @@ class Radio:
                 self._switch_off()
         finally:
             for task in list(self._visits.values()):
-                task.cancel()  # type: ignore[attr-defined]
+                task.cancel()
+                try:
+                    await task
+                except asyncio.CancelledError:
+                    pass
             for broadcast in self._broadcasts.values():
                 broadcast.close()
             waking.cancel()
@@ -151,7 +160,7 @@ class Radio:
         )
 
     def _doubt(self) -> bool:
-        """Nothing was heard for long: begins to scan anew; True when the radio must be switched off and on."""
+        """Nothing was heard for long: scans anew; True when the radio must be switched off and on."""
         self._attempts += 1
         log.info("scanner-restarts", attempts=self._attempts)
         if self._attempts == 1:
@@ -166,7 +175,7 @@ class Radio:
         adverts, self._stack.adverts = self._stack.adverts, []
         for device, advert in adverts:
             broadcast = self._broadcasts.get(device.address)
-            if broadcast is not None and self._may_visit(device.driver):  # type: ignore[operator]
+            if broadcast is not None and self._may_visit(device.driver):
                 broadcast.heard(advert, now)
         for broadcast in self._broadcasts.values():
             broadcast.tick(now)
@@ -180,15 +189,15 @@ class Radio:
     def _due(self, device: BluetoothDevice, now: int) -> bool:
         if device.busy or len(self._visits) >= self.limits.connections:
             return False
-        waits = now < device.not_before_ms and not self._pairing_open(device.address)  # type: ignore[operator]
-        return not waits and bool(self._may_visit(device.driver))  # type: ignore[operator]
+        waits = now < device.not_before_ms and not self._pairing_open(device.address)
+        return not waits and self._may_visit(device.driver)
 
     async def _visit(self, device: BluetoothDevice) -> None:
         """One visit, whatever happens in it."""
         limits = self.limits
         try:
             values = await self._visited(device)
-            device.problem, device.failures = "", 0
+            device.problem, device.failures, device.turned_away = "", 0, 0
             device.not_before_ms = self._now() + (limits.rest_ms if values else limits.idle_rest_ms)
             log.info("visit-ended", driver=device.driver.name, values=values)
         except RadioError as error:
@@ -202,14 +211,17 @@ class Radio:
 
     def _failed(self, device: BluetoothDevice, error: RadioError) -> None:
         wait_ms = min(self.limits.first_retry_ms << device.failures, self.limits.last_retry_ms)
-        device.problem = error.code
+        # As gateway/radio/turned_away.py: heard well, and yet not let in.
+        away = error.code == "connect-failed" and device.rssi >= _NEAR
+        device.turned_away = device.turned_away + 1 if away else 0
+        device.problem = "bond-elsewhere" if device.turned_away >= _TIMES else error.code
         device.failures = min(device.failures + 1, 16)
         device.not_before_ms = self._now() + wait_ms
-        log.warning("visit-failed", driver=device.driver.name, code=error.code, detail=error.detail)
+        log.warning("visit-failed", driver=device.driver.name, code=device.problem, detail=error.detail)
 
     async def _visited(self, device: BluetoothDevice) -> int:
         line = Line(self._stack, device, self.limits)
-        if device.bond and not line.bonded and not self._pairing_open(device.address):  # type: ignore[operator]
+        if device.bond and not line.bonded and not self._pairing_open(device.address):
             # Somebody paired it, and the bond is gone from this hub: who answers may be another device.
             raise RadioError("bond-lost", "this hub holds no bond")
         try:

@@ -7,21 +7,15 @@ that no driver names, values that nobody subscribed to.
 """
 
 import asyncio
-import bluetooth  # type: ignore[import-not-found]
 
-from firmware.radio.base import BluetoothDevice, Limits
+import bluetooth
+
+from firmware.radio.base import BluetoothDevice, Limits, const
 from firmware.radio.bonds import Bonds
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value: int) -> int:
-        return value
-
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from firmware.radio.given import Event
     from firmware.radio.line import Line
 
 _SCAN_RESULT, _SCAN_DONE, _CONNECT, _DISCONNECT = const(5), const(6), const(7), const(8)
@@ -32,6 +26,7 @@ _MTU, _ENCRYPTION, _GET_SECRET, _SET_SECRET = const(21), const(28), const(29), c
 _NO_CONNECTION = const(0xFFFF)
 _RING = const(8192)
 _MOST_ADVERTS = const(16)
+_DIRECTED = const(1)  # the last form of an advertisement that invites to connect
 _NO_INPUT_OUTPUT = const(3)
 # AD type "complete local name" and how the name of a device begins that leaves once it has bonded (A&D).
 _LEAVERS = (b"\x09A&D", b"\x09UA-651", b"\x09UC-352", b"\x09UT-201")
@@ -42,7 +37,7 @@ class Stack:
 
     wanted: devices by address. lines: by connection. connecting: the line that waits for its connection.
     adverts: (device, advertisement) of devices that only advertise. scanning, alive: whether the scan goes
-    on; whether anything at all was heard since somebody set it to False.
+    on; whether anything at all was heard since somebody set it to False. news: set for the radio itself.
     """
 
     def __init__(self, bonds: Bonds) -> None:
@@ -54,6 +49,7 @@ class Stack:
         self.adverts: list[tuple[BluetoothDevice, bytes]] = []
         self.scanning = self.alive = False
         self.news = asyncio.Event()
+        self._mine = False
         self._flag = asyncio.ThreadSafeFlag()  # type: ignore[attr-defined]
 
     def switch_on(self) -> None:
@@ -61,6 +57,7 @@ class Stack:
         self.ble.irq(self._irq)
         self.ble.active(True)
         self.ble.config(rxbuf=_RING, mtu=247)
+        # NimBLE then offers Secure Connections; a device that does not know them bonds as it can.
         self.ble.config(bond=True, mitm=False, le_secure=True, io=_NO_INPUT_OUTPUT)
 
     def switch_off(self) -> None:
@@ -83,13 +80,15 @@ class Stack:
         """Wakes who waits; forever."""
         while True:
             await self._flag.wait()
-            self.news.set()
+            if self._mine:
+                self._mine = False
+                self.news.set()
             for line in list(self.lines.values()):
                 line.news.set()
             if self.connecting is not None:
                 self.connecting.news.set()
 
-    def _irq(self, event: int, data: "tuple") -> "object":  # type: ignore[type-arg]
+    def _irq(self, event: int, data: "Event") -> "object":
         if event == _SCAN_RESULT:
             self._heard(data)
             return None
@@ -98,18 +97,20 @@ class Stack:
         if event == _SET_SECRET:
             return self.bonds.set(data[0], bytes(data[1]), None if data[2] is None else bytes(data[2]))
         if event == _SCAN_DONE:
-            self.scanning = False
-        elif event == _CONNECT or event == _DISCONNECT:
+            self.scanning, self._mine = False, True
+        elif event in (_CONNECT, _DISCONNECT):
             self._came_or_went(event, data[0], bytes(data[2]))
         else:
             line = self.lines.get(data[0])
-            if line is not None:
+            if line is not None and event in (_NOTIFY, _INDICATE):
+                line.value(data[1], data[2])
+            elif line is not None:
                 self._told(line, event, data)
         self._flag.set()
         return None
 
-    def _heard(self, data: "tuple") -> None:  # type: ignore[type-arg]
-        addr_type, address, _, rssi, advert = data
+    def _heard(self, data: "Event") -> None:
+        addr_type, address, form, rssi, advert = data
         self.alive = True
         device = self.wanted.get(bytes(address))
         if device is None:
@@ -119,9 +120,12 @@ class Stack:
             if not device.busy and not device.leaves:
                 told = bytes(advert)
                 device.leaves = any([start in told for start in _LEAVERS])
+            if form > _DIRECTED:
+                return  # it takes no connection now
             device.heard = True
         elif len(self.adverts) < _MOST_ADVERTS:
             self.adverts.append((device, bytes(advert)))
+        self._mine = True
         self._flag.set()
 
     def _came_or_went(self, event: int, conn: int, address: bytes) -> None:
@@ -145,10 +149,8 @@ class Stack:
         line.gone = True
         line.news.set()
 
-    def _told(self, line: "Line", event: int, data: "tuple") -> None:  # type: ignore[type-arg]
-        if event == _NOTIFY or event == _INDICATE:
-            line.value(data[1], data[2])
-        elif event == _CHARACTERISTIC:
+    def _told(self, line: "Line", event: int, data: "Event") -> None:
+        if event == _CHARACTERISTIC:
             line.found(data[1], data[2], data[3], bytes(data[4]))
         elif event == _DESCRIPTOR:
             if bytes(data[2]) == b"\x02\x29" and not line.data:
@@ -156,9 +158,9 @@ class Stack:
         elif event == _READ_RESULT:
             if line.asked == (_READ_DONE, data[1]):
                 line.data = bytes(data[2])
-        elif event == _READ_DONE or event == _WRITE_DONE:
+        elif event in (_READ_DONE, _WRITE_DONE):
             line.answered(event, data[1], data[2])
-        elif event == _CHARACTERISTICS_DONE or event == _DESCRIPTORS_DONE:
+        elif event in (_CHARACTERISTICS_DONE, _DESCRIPTORS_DONE):
             line.answered(event, 0, data[1])
         elif event == _MTU:
             line.answered(event, 0, 0)
