@@ -19,6 +19,8 @@ ENVELOPE = up(HUB, "envelope")
 def rig(tmp_path_factory) -> Iterator[Rig]:
     found = Rig(tmp_path_factory.mktemp("broker"))
     found.start()
+    with bridge(found.intake_settings("bridge-first")):
+        pass  # the callout service answers: from here on a refusal is one
     yield found
     found.stop()
 

@@ -3,9 +3,10 @@
 import asyncio
 import sys
 
-from firmware.ntp import NtpError, ask
+from firmware import ntp
 
+ntp._PATIENCE_MS = 500
 try:
-    print(asyncio.run(ask("127.0.0.1", int(sys.argv[1]))))
-except NtpError as error:
+    print(asyncio.run(ntp.ask("127.0.0.1", int(sys.argv[1]))))
+except ntp.NtpError as error:
     print(error.code)

@@ -6,6 +6,7 @@ import sys
 from firmware import names
 
 names.ipconfig = lambda _: "127.0.0.1"  # what DHCP would have told
+names._PATIENCE_MS = 500
 
 
 async def main(port, host):
