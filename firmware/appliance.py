@@ -6,10 +6,10 @@ Every steady task ticks the watchdog. The light says how it is; the button opens
 
 import asyncio
 
-from firmware import config, reset
 from firmware.about import SOFTWARE
 from firmware.button import LONG, RESET, Button
 from firmware.light import DELIVERED, HELP, RECEIVED, STORED
+from firmware.modules import forget, loaded
 from firmware.setup.wifi import Wifi
 from firmware.watchdog import TRIAL, TRIAL_MS
 from gateway.hub.errors import SignerError
@@ -27,29 +27,26 @@ _HELP_CODES = (
     "uplink-subscription-refused",
 )
 _HUB = "hub"
+_STEADY = ("firmware.setup.wifi", "firmware.setup.credentials")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from firmware.board import Board
-    from firmware.crash import Crashes
     from firmware.hub import BoardHub
+    from firmware.past import Past
     from firmware.setup.window import Setup
-    from firmware.slots import Slots
     from firmware.watchdog import Watchdog
     from gateway.wire.state import State
 
 
 class Appliance:
-    """board: its wires. folder: of its data. crashes, running: which release runs, and what it left."""
+    """board: its wires. folder: of its data. past: which release runs, and what runs before it left."""
 
-    def __init__(
-        self, board: "Board", folder: str, watchdog: "Watchdog", crashes: "Crashes", running: "Slots"
-    ) -> None:
+    def __init__(self, board: "Board", folder: str, watchdog: "Watchdog", past: "Past") -> None:
         self._board = board
         self._folder = folder
         self._watchdog = watchdog
-        self._crashes = crashes
-        self._running = running
+        self._past = past
         self._light = board.light()
         self._button = Button(board.button_is_down(), self._pressed, self._light)
         self._wifi = Wifi(folder)
@@ -72,31 +69,34 @@ class Appliance:
         if self._hub is not None:
             self._watchdog.expect(_HUB, _STALL_MS)
             works += self._hub.works(self._ticked)
-        if self._running.on_trial:
+        if self._past.on_trial:
             self._watchdog.expect(TRIAL, TRIAL_MS)
         await asyncio.gather(*works)
 
     def _made(self) -> "BoardHub | None":
         """The hub; None where nobody told it who it is, or its settings or keys cannot be read."""
+        from firmware import config
         from firmware.hub import BoardHub
 
         try:
             settings = config.load(self._folder)
             if settings is None:
                 return None
-            hub = BoardHub(settings, self._folder, self._facts, self._acted, self._board.uart)
+            hub = BoardHub(settings, self._folder, self._past.facts, self._acted, self._board.uart)
         except (config.ConfigError, SignerError) as error:
             log.error("hub-not-started", code=error.code, detail=error.detail)
             self._light.show(HELP)
             return None
+        finally:
+            del config
+            forget("firmware.config", "firmware.enrolment", "firmware.outbox.opening")
         log.send_to(self._told)
         return hub
 
     def _pressed(self, press: int) -> None:
         if press == RESET:
             log.warning("reset-asked")
-            reset.request()
-            self._restart()
+            self._reset()
         elif press == LONG:
             self._setup_wanted.set()
         elif self._setup is not None:
@@ -122,27 +122,19 @@ class Appliance:
         if event == "record":
             self._light.show(RECEIVED)
 
-    def _facts(self, sequence: int) -> dict[str, int]:
-        self._crashes.carried(sequence)
-        facts = self._crashes.facts()
-        facts["release"] = self._running.sequence
-        if self._running.state.failed:
-            facts["release-failed"] = self._running.state.failed
-        return facts
-
     def _acted(self, state: "State", kid: bytes) -> None:
         """The bridge answered: a release on trial has shown that it works; what was delivered is shown."""
         key = state.key(kid)
         if key is None:
             return
-        self._crashes.accepted(key.accepts)
+        self._past.accepted(key.accepts)
         if self._settled is not None and key.settled > self._settled:
             self._light.show(DELIVERED)
         self._settled = key.settled
-        if self._running.on_trial:
-            self._running.confirm()
+        if self._past.on_trial:
+            self._past.confirm()
             self._watchdog.release(TRIAL)
-            log.info("release-confirmed", sequence=self._running.sequence)
+            log.info("release-confirmed", sequence=self._past.sequence)
 
     async def _use_radio(self) -> None:
         """The hub's own devices, until a person sets the hub up: then the radio is lent, and comes back."""
@@ -167,7 +159,7 @@ class Appliance:
         finally:
             self._setup = None
             del opening
-            _forget("firmware.setup.", keep="firmware.setup.wifi firmware.setup.credentials")
+            forget(*[name for name in loaded("firmware.setup") if name not in _STEADY])
 
     async def _first_of(self, task: "asyncio.Task[None] | None") -> None:
         """Until somebody wants to set up; what the radio fails with goes on from here."""
@@ -175,22 +167,15 @@ class Appliance:
             if task is not None and task.done():
                 await task
             try:
-                await asyncio.wait_for_ms(self._setup_wanted.wait(), _LOOK_MS)
+                await asyncio.wait_for_ms(self._setup_wanted.wait(), _LOOK_MS)  # type: ignore[attr-defined]
             except asyncio.TimeoutError:
                 pass
 
-    def _restart(self) -> None:
+    def _reset(self) -> None:
+        """The next start erases everything of this home."""
         from machine import reset as restart
 
+        from firmware import reset
+
+        reset.request()
         restart()
-
-
-def _forget(room: str, keep: str) -> None:
-    """Modules that are needed once in a long while make room again."""
-    import gc
-    import sys
-
-    for name in list(sys.modules):
-        if name.startswith(room) and name not in keep:
-            del sys.modules[name]
-    gc.collect()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firmware.light import Light
+    from firmware.serial_cable import Port
 
 
 class Board:
@@ -34,16 +35,18 @@ class Board:
 
         return button_on(self.pins.BUTTON[0])
 
-    def uart(self, number: int) -> "Callable[..., object]":
+    def uart(self, number: int) -> "Callable[..., Port]":
         """How to open that UART with a device's settings."""
         from firmware.serial_port import RX_BUFFER
 
         tx, rx = self.pins.UARTS[number]
 
-        def opened(**settings: object) -> object:
+        def opened(**settings: object) -> "Port":
             from machine import UART
 
-            return UART(number, tx=tx, rx=rx, rxbuf=RX_BUFFER, timeout=0, **settings)
+            return UART(  # type: ignore[no-any-return]
+                number, tx=tx, rx=rx, rxbuf=RX_BUFFER, timeout=0, **settings
+            )
 
         return opened
 

@@ -7,7 +7,6 @@ radio and serial_port → gateway.hub.visits: captured, through its driver → s
 import asyncio
 import os
 
-from firmware import config, enrolment
 from firmware.about import SOFTWARE
 from firmware.clock import Clock
 from firmware.outbox import Outbox
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from firmware.config import Config, Entry
+    from firmware.serial_cable import Port
+    from firmware.serial_port import SerialPort
+    from gateway.drivers.base import Driver
     from gateway.wire.state import State
 
 
@@ -48,7 +50,7 @@ class BoardHub:
         folder: str,
         facts: "Callable[[int], dict[str, int]]",
         acted: "Callable[[State, bytes], None]",
-        open_uart: "Callable[[int], Callable[..., object]]",
+        open_uart: "Callable[[int], Callable[..., Port]]",
     ) -> None:
         self.clock = Clock(Zone(settings.zone))
         self.outbox = Outbox(folder + "/outbox", _space(folder))
@@ -66,7 +68,7 @@ class BoardHub:
         self._facts = facts
         self._open_uart = open_uart
         self._pairing_until_ms = self.clock.mono_ms() + _PAIRING_MS
-        self.hub = self._joined(folder + "/" + enrolment.KEYS)
+        self.hub = self._joined(folder + "/keys")
         self.radio = self._radio(folder)
         self._ports = self._cables()
 
@@ -95,7 +97,7 @@ class BoardHub:
         for entry in self._config.devices:
             if entry.address:
                 identity = _identity(entry, self.outbox)
-                kind = driver_named(entry.driver)
+                kind = _driver(entry)
                 devices.append(BluetoothDevice(entry.address, kind, identity, entry.users, entry.bond))
         return Radio(
             devices,
@@ -106,7 +108,7 @@ class BoardHub:
             Bonds(folder + "/bonds"),
         )
 
-    def _cables(self) -> "list[object]":
+    def _cables(self) -> "list[SerialPort]":
         entries = [entry for entry in self._config.devices if not entry.address]
         if not entries:
             return []
@@ -114,7 +116,7 @@ class BoardHub:
 
         ports = []
         for entry in entries:
-            kind = driver_named(entry.driver)
+            kind = _driver(entry)
             device = Device(_identity(entry, self.outbox))
             opened = self._open_uart(entry.uart)
             allowed = lambda kind=kind: self.hub.may_visit(kind)  # noqa: E731 (one for each)
@@ -146,7 +148,7 @@ class BoardHub:
             self.hub.tick()
             self._ticked()
             try:
-                await asyncio.wait_for_ms(self.hub.wake.wait(), _TICK_MS)
+                await asyncio.wait_for_ms(self.hub.wake.wait(), _TICK_MS)  # type: ignore[attr-defined]
             except asyncio.TimeoutError:
                 pass
 
@@ -175,6 +177,8 @@ class BoardHub:
 
 def identities(folder: str) -> list[str]:
     """Of the devices in this hub's configuration, in its order; for whoever binds them at the bridge."""
+    from firmware import config
+
     settings = config.load(folder)
     if settings is None:
         return []
@@ -183,6 +187,13 @@ def identities(folder: str) -> list[str]:
         return [_identity(entry, outbox) for entry in settings.devices]
     finally:
         outbox.close()
+
+
+def _driver(entry: "Entry") -> "type[Driver]":
+    found = driver_named(entry.driver)
+    if found is None:
+        raise LookupError(entry.driver)  # the configuration was checked
+    return found
 
 
 def _identity(entry: "Entry", outbox: Outbox) -> str:
@@ -204,7 +215,9 @@ def _space(folder: str) -> int:
 
 
 def _uplink_settings(settings: "Config", folder: str) -> UplinkSettings:
-    authority, certificate, key = enrolment.identity(folder)
+    from firmware.enrolment import identity
+
+    authority, certificate, key = identity(folder)
     made = UplinkSettings(settings.host, settings.port, settings.hub, authority, certificate, key)
     made.first_delay_s = settings.first_delay_s
     made.longest_delay_s = settings.longest_delay_s

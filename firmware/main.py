@@ -2,13 +2,12 @@
 
 A reset that is due comes first; then the data are mounted, the light and the button live, and the hub runs as
 soon as somebody has told it who it is. An exception that nobody handled leaves a crash record and ends here:
-the board starts again.
+the board starts again. What a workbench asks of a board stands in bench.py.
 """
 
 import asyncio
 
-from firmware import crash, reset, slots
-from firmware.board import Board
+from firmware.modules import forget
 from firmware.watchdog import TIMEOUT_MS, Watchdog
 
 DATA = "/data"
@@ -19,61 +18,31 @@ def main() -> None:
     from machine import WDT
 
     wdt = WDT(timeout=TIMEOUT_MS)
-    reset.of_board(wdt.feed)
-    slots.mount_data(DATA)
-    running = slots.of_board()
-    crashes = crash.Crashes("")
+    _prepare(wdt.feed)
+    from firmware.past import Past
+
+    past = Past()
     try:
-        asyncio.run(
-            _live(Watchdog(wdt, lambda task: crashes.note_word(task, running.sequence)), crashes, running)
-        )
+        asyncio.run(_live(Watchdog(wdt, past.note_starved), past))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        crashes.note(error, running.sequence)
+        past.note(error)
         raise
 
 
-async def _live(watchdog: Watchdog, crashes: crash.Crashes, running: slots.Slots) -> None:
+def _prepare(fed: "object") -> None:
+    """A reset that was asked for, or else the file system of keys, settings and readings."""
+    from firmware import reset, slots
+
+    reset.of_board(fed)  # type: ignore[arg-type]
+    slots.mount_data(DATA)
+    del reset, slots
+    forget("firmware.reset", "firmware.slots")
+
+
+async def _live(watchdog: Watchdog, past: "object") -> None:
     from firmware.appliance import Appliance
+    from firmware.board import Board
 
-    appliance = Appliance(Board(""), DATA, watchdog, crashes, running)
-    await appliance.run()
-
-
-def request(hub: str) -> None:
-    """At the workbench: print what the bridge needs to know this hub."""
-    import json
-
-    from firmware import enrolment
-
-    _mounted()
-    print(json.dumps(enrolment.request(DATA, hub)))
-
-
-def install(answer: str, settings: str) -> None:
-    """At the workbench: keep what the bridge answered, and the settings."""
-    from firmware import enrolment
-
-    _mounted()
-    enrolment.install(DATA, answer, settings)
-
-
-def devices() -> None:
-    """At the workbench: print the identities of the configured devices, to bind them at the bridge."""
-    import json
-
-    from firmware import hub
-
-    _mounted()
-    print(json.dumps(hub.identities(DATA)))
-
-
-def _mounted() -> None:
-    """The data are there whatever ran before, made where this is a new board."""
-    if reset.is_due():
-        reset.resume(slots.partition(slots.DATA), [slots.partition(slots.NVS)], lambda: None)
-    try:
-        slots.mount_data(DATA)
-    except OSError:
-        pass  # they are already
+    await Appliance(Board(""), DATA, watchdog, past).run()  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
 # ruff: noqa: F821 (MicroPython's manifest tool provides these names and runs this file alone)
-"""What a board gets, one list for `make firmware` and for MicroPython's own build: import paths are everywhere the same.
+"""What a board gets, one list for `make firmware` and for MicroPython's own build; import paths stay.
 
 Of the wire format all but the catalogue of error texts: a hub says codes, people read them elsewhere.
 """

@@ -11,7 +11,7 @@ LONGEST_S = 60
 
 def request(port: str, hub: str) -> dict[str, str]:
     """What the bridge needs; the board makes its keys. FlashError with what to do."""
-    said = _on_board(port, f"from firmware import main; main.request({hub!r})")
+    said = _on_board(port, f"from firmware import bench; bench.request({hub!r})")
     try:
         found: dict[str, str] = json.loads(said.splitlines()[-1])
     except (ValueError, IndexError):
@@ -21,7 +21,7 @@ def request(port: str, hub: str) -> dict[str, str]:
 
 def install(port: str, answer: str, settings: str) -> None:
     """The answer and the installer's settings into the board. FlashError with what to do."""
-    _on_board(port, f"from firmware import main; main.install({answer!r}, {settings!r})")
+    _on_board(port, f"from firmware import bench; bench.install({answer!r}, {settings!r})")
 
 
 def _on_board(port: str, line: str) -> str:

@@ -112,13 +112,13 @@ class HubHere:
         """The hub makes its keys; the bridge's authority answers with a certificate."""
         if "enrolled" not in self._facts:
             request = self.directory / "enrolment-request.json"
-            request.write_text(self._do(f"main.request({HUB!r})"))
+            request.write_text(self._do(f"bench.request({HUB!r})"))
             household = str(self._chain.facts["household"])
             answer = self._chain.bridge("enrol", str(request), "--household", household)
             self._facts["answer"] = json.dumps(answer)
             self._facts["enrolled"] = HUB
             self._say("keys", f"{HUB} made its own keys and got a certificate for 90 days")
-        self._do(f"main.install({self._facts['answer']!r}, {json.dumps(self._settings())!r})")
+        self._do(f"bench.install({self._facts['answer']!r}, {json.dumps(self._settings())!r})")
 
     def _settings(self) -> dict[str, object]:
         """The hub's config.json, but for the key that the bridge's answer has."""
@@ -140,7 +140,7 @@ class HubHere:
     def _bind(self) -> None:
         """Each device is the chain's citizen's, since yesterday."""
         citizen, start = str(self._chain.facts["citizen"]), self._chain.started - timedelta(days=1)
-        for identity in json.loads(self._do("main.devices()")):
+        for identity in json.loads(self._do("bench.devices()")):
             if "bound " + identity not in self._facts:
                 words = ("--device", identity, "--citizen", citizen, "--from", start.isoformat())
                 self._chain.bridge("bind", *words)
@@ -181,7 +181,7 @@ class HubHere:
     def _do(self, line: str) -> str:
         """A line on the board, as mpremote runs it; what it printed last."""
         lines = self.directory / "line.py"
-        lines.write_text("from firmware import main; " + line)
+        lines.write_text("from firmware import bench; " + line)
         return (self._micropython("do", str(lines)).splitlines() or [""])[-1]
 
     def _micropython(self, *words: str) -> str:
