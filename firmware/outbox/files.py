@@ -6,6 +6,7 @@ replaces at once. Where a write fails, the file is cut back to what was acknowle
 
 import os
 
+from firmware.outbox.frames import copied
 from gateway.hub.errors import OutboxError
 
 BLOCK = 4096
@@ -42,7 +43,9 @@ class Files:
         self._limit = limit_bytes
         self._spare = min(_SPARE, limit_bytes // 8)
         self._reserve = min(_RESERVE, limit_bytes // 4)
+        # Sizes that were acknowledged of files whose last write failed, and what is still open of that.
         self._doubtful: dict[str, int] = {}
+        self._left: dict[str, BinaryIO] = {}
         self._free = self._since = 0
         try:
             self.names = self._open()
@@ -72,33 +75,40 @@ class Files:
     def path(self, name: str) -> str:
         return self.folder + "/" + name
 
-    def size(self, name: str) -> int:
-        """0 for a file that is not there."""
+    def is_there(self, name: str) -> bool:
+        return self.size(name, -1) >= 0
+
+    def size(self, name: str, without: int = 0) -> int:
+        """`without` for a file that is not there."""
         try:
             return os.stat(self.path(name))[6]
         except OSError:
-            return 0
+            return without
 
     # Space.
 
+    def _most(self) -> int:
+        """What may be used in all, of the limit and of what the flash has."""
+        return min(self._limit, self.used + max(self._free - self._since, 0)) - self._spare
+
     def room(self) -> int:
         """What may be used in all before the reserve."""
-        most = min(self._limit, self.used + max(self._free - self._since, 0))
-        return max(most - self._spare - self._reserve, 1)
+        return max(self._most() - self._reserve, 1)
 
     def fits(self, name: str, more: int) -> bool:
         """Whether so much more may be written to a file, reserve included."""
         size = self.size(name)
-        return self.used + _blocks(size + more) - _blocks(size) <= self._limit - self._spare
+        return self.used + _blocks(size + more) - _blocks(size) <= self._most()
 
     def _ask(self) -> None:
         told = os.statvfs(self.folder)
         self._free, self._since = told[1] * told[4], 0
 
-    def _grown(self, size: int, after: int, written: int) -> None:
+    def _grown(self, size: int, after: int) -> None:
+        """Counted here; what others use is asked for now and then."""
         self.used += _blocks(after) - _blocks(size)
         self._since += _blocks(after) - _blocks(size)
-        if written >= BLOCK or self._since >= _ASK_EVERY:
+        if not -_ASK_EVERY < self._since < _ASK_EVERY:
             self._ask()
 
     # Writing.
@@ -108,34 +118,32 @@ class Files:
 
         OutboxError("disk-full" or "disk-error"): nothing of it happened.
         """
-        self._mend()
         try:
-            with open(self.path(name), "ab") as file:
-                after = size + _write(file, parts)
-        except OSError as error:
+            self._mend(name)
             self._doubtful[name] = size
-            self._try_to_mend()
+            after = size + self._write(name, "ab", parts)
+            del self._doubtful[name]
+            self._grown(size, after)
+        except OSError as error:
+            self._try_to_mend(name)
             raise _failed(error) from None
-        self._grown(size, after, 0)
         return after
 
-    def replace(self, name: str, parts: "Iterable[bytes]") -> int:
-        """The file holds these bytes and no others, or is as it was (OutboxError); its size."""
-        self._mend()
+    def replace(self, name: str, parts: "Iterable[bytes]") -> None:
+        """The file holds these bytes and no others, or is as it was (OutboxError)."""
+        try:
+            self._mend(name)
+            self._replace(name, parts)
+        except OSError as error:
+            raise _failed(error) from None
+
+    def _replace(self, name: str, parts: "Iterable[bytes]") -> None:
         size = self.size(name)
         try:
-            after = self._replace(name, parts)
-        except OSError as error:
-            self._remove(_NEW)
-            raise _failed(error) from None
-        self._grown(size, after, BLOCK)
-        return after
-
-    def _replace(self, name: str, parts: "Iterable[bytes]") -> int:
-        with open(self.path(_NEW), "wb") as file:
-            after = _write(file, parts)
-        os.rename(self.path(_NEW), self.path(name))
-        return after
+            self._write(_NEW, "wb", parts)
+            os.rename(self.path(_NEW), self.path(name))
+        finally:
+            self._grown(size, self.size(name))
 
     def remove(self, name: str) -> None:
         """Gone, or as it was (OutboxError)."""
@@ -143,47 +151,48 @@ class Files:
         try:
             os.remove(self.path(name))
         except OSError as error:
-            raise _failed(error) from None
-        self._grown(size, 0, BLOCK)
-
-    def _remove(self, name: str) -> None:
-        try:
-            os.remove(self.path(name))
-        except OSError:
-            pass
-
-    def _try_to_mend(self) -> None:
-        try:
-            self._mend()
-        except OutboxError:
-            pass  # before the next write
-
-    def _mend(self) -> None:
-        """What a write left that failed is not to come back: the file is cut to what was acknowledged."""
-        for name, size in list(self._doubtful.items()):
-            try:
-                if self.size(name) > size:
-                    self._cut(name, size)
-            except OSError as error:
+            if self.is_there(name):
                 raise _failed(error) from None
-            del self._doubtful[name]
+        self._grown(size, 0)
 
-    def _cut(self, name: str, size: int) -> None:
-        if size == 0:
-            os.remove(self.path(name))
+    def _write(self, name: str, mode: str, parts: "Iterable[bytes]") -> int:
+        """All parts, durable; their size.
+
+        A file that cannot be closed is kept, so that it is not closed behind our back: a garbage collector
+        would write then what was not acknowledged.
+        """
+        self._close(name)
+        file: BinaryIO = open(self.path(name), mode)  # type: ignore[assignment]  # noqa: SIM115 (see above)
+        self._left[name] = file
+        size = 0
+        for part in parts:
+            file.write(part)
+            size += len(part)
+        file.flush()
+        if hasattr(os, "fsync"):  # a computer
+            os.fsync(file.fileno())
+        self._close(name)
+        return size
+
+    def _close(self, name: str) -> None:
+        if name in self._left:
+            self._left[name].close()
+            del self._left[name]
+
+    def _try_to_mend(self, name: str) -> None:
+        try:
+            self._mend(name)
+        except OSError:
+            pass  # before the next write to it
+
+    def _mend(self, name: str) -> None:
+        """What a write left that failed is not to come back: the file is cut to what was acknowledged."""
+        self._close(name)
+        size = self._doubtful.get(name)
+        if size is None:
             return
-        from firmware.outbox.frames import copied
-
-        self._replace(name, copied(self.path(name), 0, size))
-
-
-def _write(file: "BinaryIO", parts: "Iterable[bytes]") -> int:
-    """All parts, durable; their size."""
-    size = 0
-    for part in parts:
-        file.write(part)
-        size += len(part)
-    file.flush()
-    if hasattr(os, "fsync"):  # a computer
-        os.fsync(file.fileno())
-    return size
+        if size == 0 and self.is_there(name):
+            os.remove(self.path(name))
+        elif self.size(name) > size:
+            self._replace(name, copied(self.path(name), 0, size))
+        del self._doubtful[name]
