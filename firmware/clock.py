@@ -6,6 +6,7 @@ read: no record can hold 1970 or 2000.
 
 Which anchor counts (protocol, section 8): the newest of each source. NTP's is the more exact one, the
 bridge's the only signed one: so NTP's counts while both agree within 60 s, the bridge's where they do not.
+To the 60 s is added what the counter may have drifted since the bridge's word.
 """
 
 import os
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from firmware.bearer import Callable
     from gateway.drivers.shared.clocks import WallTime
 
-_DISAGREE_MS = 60_000
+_AGREE_MS = 60_000
+_DRIFT = 10_000  # one part in so many: more than a board's crystal is off
 # What lies outside was never told by a right clock: this code is younger, and certificates end before.
 EARLIEST_MS, LATEST_MS = 1_767_225_600_000, 4_102_444_800_000  # the years 2026 to 2099
 
@@ -46,6 +48,7 @@ class Clock:
         self._mono_ms = self._last
         self._ntp_ahead_ms: int | None = None
         self._bridge_ahead_ms: int | None = None
+        self._bridge_at_ms = 0
 
     def mono_ms(self) -> int:
         """Milliseconds since boot; never turns over."""
@@ -57,7 +60,8 @@ class Clock:
     def anchor(self, bridge_ms: int) -> None:
         """The bridge's time, as its answer to fresh bytes just said."""
         if _possible(bridge_ms):
-            self._bridge_ahead_ms = bridge_ms - self.mono_ms()
+            self._bridge_at_ms = self.mono_ms()
+            self._bridge_ahead_ms = bridge_ms - self._bridge_at_ms
             self._compare()
 
     def set_ntp(self, wall_ms: int) -> None:
@@ -67,14 +71,14 @@ class Clock:
             self._compare()
 
     def _compare(self) -> None:
-        ntp, bridge = self._ntp_ahead_ms, self._bridge_ahead_ms
-        if ntp is not None and bridge is not None and abs(ntp - bridge) > _DISAGREE_MS:
-            log.warning("clocks-disagree", seconds=(ntp - bridge) // 1000)
+        if self._ntp_ahead_ms is not None and self.now().quality != "ntp":
+            log.warning("clocks-disagree")
 
     def now(self) -> Moment:
         mono_ms = self.mono_ms()
         ntp, bridge = self._ntp_ahead_ms, self._bridge_ahead_ms
-        if ntp is not None and (bridge is None or abs(ntp - bridge) <= _DISAGREE_MS):
+        apart = 0 if ntp is None or bridge is None else abs(ntp - bridge)
+        if ntp is not None and apart <= _AGREE_MS + (mono_ms - self._bridge_at_ms) // _DRIFT:
             return Moment(self.boot, mono_ms, mono_ms + ntp, "ntp")
         if bridge is not None:
             return Moment(self.boot, mono_ms, mono_ms + bridge, "bridge")

@@ -113,6 +113,22 @@ def test_where_they_disagree_the_signed_one_counts(clock, off_ms) -> None:
     assert said(clock.now()) == (NOW_MS + 60_000, "ntp"), "agreed again"
 
 
+def test_a_word_of_the_bridge_that_is_old_is_weighed_with_what_the_counter_may_have_drifted(
+    clock, counter
+) -> None:
+    """Thirty days without the bridge, with a crystal that is 40 parts in a million off."""
+    clock.anchor(NOW_MS)
+    month_ms = 30 * 86_400_000
+    for _ in range(30):
+        counter.now += month_ms // 30
+        clock.mono_ms()
+    right_ms = NOW_MS + month_ms + month_ms * 40 // 1_000_000
+    clock.set_ntp(right_ms)
+    assert said(clock.now()) == (right_ms, "ntp")
+    clock.set_ntp(NOW_MS + month_ms + 60_000 + month_ms // 10_000 + 1000)
+    assert said(clock.now()) == (NOW_MS + month_ms, "bridge")
+
+
 @pytest.mark.parametrize("teller", ["anchor", "set_ntp"])
 def test_an_impossible_time_is_no_word(clock, teller) -> None:
     """What a server or a board says that has forgotten: 1970, 2000, a counter that turned over."""
