@@ -16,8 +16,19 @@ MAX_LINE = 256
 MAX_LINES = 32
 
 
+def context(authority: bytes, certificate: bytes, key: bytes) -> "ssl.SSLContext":
+    """For a server of this authority only, with the hub's own certificate; DER. ValueError, OSError."""
+    import tls
+
+    made: ssl.SSLContext = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    made.verify_mode = tls.CERT_REQUIRED
+    made.load_verify_locations(authority)  # type: ignore[arg-type] # MicroPython's takes bytes
+    made.load_cert_chain(certificate, key)
+    return made
+
+
 class HttpSource:
-    """tls: an ssl.SSLContext with this hub's certificate and the pinned authority, or None on loopback.
+    """tls: as `context` makes it, or None on loopback.
 
     path: of the folder with release.manifest, release.image and release.rotation, with a "/" at both ends.
     """

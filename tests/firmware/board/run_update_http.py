@@ -3,14 +3,14 @@
 The release that the server offers is update_bench's number 2; `write FOLDER` puts it there first.
 """
 
-import ssl
 import sys
 
+import tls
 from update_bench import Board, Offer
 
 import firmware.update
 from firmware.update import BLOCKS, IMAGE, LIST, MANIFEST
-from firmware.update_http import HttpSource
+from firmware.update_http import HttpSource, context
 from firmware.update_manifest import UpdateError
 
 
@@ -22,14 +22,17 @@ def write(folder):
             file.write(data)
 
 
-def context(authority, certificate, key):
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.verify_mode = ssl.CERT_REQUIRED
-    with open(authority, "rb") as file:
-        made.load_verify_locations(cadata=file.read())
-    if certificate != "-":
-        with open(certificate, "rb") as file, open(key, "rb") as secret:
-            made.load_cert_chain(file.read(), secret.read())
+def contents(*names):
+    for name in names:
+        with open(name, "rb") as file:
+            yield file.read()
+
+
+def stranger(authority):
+    """A client without a certificate."""
+    made = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    made.verify_mode = tls.CERT_REQUIRED
+    made.load_verify_locations(*contents(authority))
     return made
 
 
@@ -38,7 +41,10 @@ def main():
     board = Board()
     board.start()
     firmware.update.BLOCK_MS = int(limit_ms)
-    source = HttpSource(host, int(port), "/esp32s3/", context(*files) if files else None)
+    made = None
+    if files:
+        made = stranger(files[0]) if files[1] == "-" else context(*contents(*files))
+    source = HttpSource(host, int(port), "/esp32s3/", made)
     while True:
         try:
             ready = board.update(source)
