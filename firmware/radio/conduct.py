@@ -10,17 +10,38 @@ import asyncio
 from firmware.radio import device_clock
 from firmware.radio.base import Budget, Limits, RadioError, SecurityNeededError
 from firmware.radio.line import Line
-from firmware.radio.reading import battery_of, device_of, maybe
 from gateway.hub.events import log
 from gateway.hub.visit import Listener, Visit
 from gateway.wire.errors import MeethubError
 from gateway.wire.items import Frame
+from gateway.wire.measurement import Device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from firmware.radio.given import Anything, Asks, HubClock, PairingOpen, Tells
 
+_MOST_TEXT = 64
 _NO_BOND = ("pairing-needed", "pairing-failed", "bond-lost")
+
+
+async def _device_of(line: Line) -> Device:
+    """What the device says of itself (Device Information, 180A), as far as it does."""
+    about = Device(line.device.identity, address=line.device.address)
+    about.manufacturer = await _text(line, "2a29")
+    about.model = await _text(line, "2a24")
+    about.serial = await _text(line, "2a25")
+    about.firmware = await _text(line, "2a26")
+    system_id = await line.maybe("2a23")
+    about.system_id = system_id.hex() if system_id else None
+    return about
+
+
+async def _text(line: Line, name: str) -> str | None:
+    """Bytes that are no UTF-8 give no text."""
+    try:
+        return (await line.maybe(name) or b"").decode().strip("\0 ")[:_MOST_TEXT] or None
+    except UnicodeError:
+        return None
 
 
 class _LeaveError(Exception):
@@ -95,11 +116,12 @@ class RadioVisit:
 
     async def _prepared(self) -> Visit:
         line, device = self._line, self._line.device
-        about = await self._secured(device_of, line)
+        about = await self._secured(_device_of, line)
         if (about.manufacturer or "").startswith("A&D"):
             device.leaves = True
         visit = Visit(about, self._driver)
-        visit.battery = await self._secured(battery_of, line)
+        battery = await self._secured(line.maybe, "2a19")
+        visit.battery = battery[0] if battery and battery[0] <= 100 else None  # per cent
         visit.clock = await self._secured(device_clock.read, line, self._hub)
         if device.bond and not line.bonded:
             await self._pair()
@@ -109,7 +131,7 @@ class RadioVisit:
 
     async def _listen(self, visit: Visit) -> None:
         for name in self._driver.reads:
-            data = await self._secured(maybe, self._line, name)
+            data = await self._secured(self._line.maybe, name)
             if data is not None:
                 self._send(self._told(self._listener.received, visit, name, data))
         for name in self._driver.subscribe:

@@ -5,7 +5,6 @@ The same rules as gateway/radio/clock.py; how a clock is coded is the driver's k
 
 from firmware.radio.base import RadioError
 from firmware.radio.line import Line
-from firmware.radio.reading import maybe
 from gateway.drivers.shared.clocks import Clock
 from gateway.drivers.shared.fields import date_text
 from gateway.drivers.shared.later import seconds_at
@@ -34,7 +33,7 @@ async def read(line: Line, hub: "HubClock") -> DeviceClock | None:
     if clock is None or not clock.readable:
         return None
     before = hub.mono_ms()
-    data = await maybe(line, clock.characteristic)
+    data = await line.maybe(clock.characteristic)
     after = hub.mono_ms()
     shows = clock.read(data or b"")
     return None if shows is None else DeviceClock(shows, (before + after) // 2, written=False)

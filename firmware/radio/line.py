@@ -193,6 +193,19 @@ class Line:
         handle = self._place(name)[0]
         return await self._ask((_READ_DONE, handle), self._stack.ble.gattc_read, self.conn, handle)
 
+    async def maybe(self, name: str) -> bytes | None:
+        """A value that the device may lack or refuse; only the wish for a bond is passed on."""
+        if not self.has(name):
+            return None
+        try:
+            return await self.read(name)
+        except SecurityNeededError:
+            raise
+        except RadioError as error:
+            if self.gone or error.code == "device-silent":
+                raise
+            return None
+
     async def write(self, name: str, data: bytes) -> None:
         handle, _, properties = self._place(name)
         write = self._stack.ble.gattc_write

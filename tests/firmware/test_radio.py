@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from bumble import att
 
 from firmware.workshop.build import ROOT, build
 from firmware.workshop.image import romfs
@@ -14,6 +16,7 @@ from gateway.simulator.devices.blood_pressure_monitor import BloodPressureMonito
 from tests.firmware.bluetooth_fixtures import with_home
 
 METER = "F0:5A:01:00:00:01"
+DOSE = int(os.environ.get("MEETHUB_DOSE", "4"))  # bursts of 50; 20 are a thousand
 AMSTERDAM = "CET-1CEST,M3.5.0,M10.5.0/3"
 QUICK = {
     "connect_ms": 3000,
@@ -331,5 +334,91 @@ def test_a_radio_that_is_gone_is_a_fact_and_no_end(tmp_path):
         await meter.pairing_mode()
         await firmware.until("closed")
         assert heard(await end(firmware)) == sent
+
+    with_home(test, tmp_path)
+
+
+def test_an_old_device_that_refuses_a_larger_mtu_is_read(tmp_path):
+    async def test(home):
+        meter = await cuff_in(home)
+        server = meter._device.gatt_server
+
+        def refuse(bearer, _):
+            wrong = att.ATT_Error_Response(
+                request_opcode_in_error=att.Opcode.ATT_EXCHANGE_MTU_REQUEST,
+                attribute_handle_in_error=0,
+                error_code=att.ATT_REQUEST_NOT_SUPPORTED_ERROR,
+            )
+            server.send_response(bearer, wrong)
+
+        server.on_att_exchange_mtu_request = refuse
+        sent = await measured(meter, 2)
+        await meter.pairing_mode()
+        firmware = await radio_of(home, await home.board(), limits={"read_ms": 300})
+        await firmware.until("closed")
+        assert heard(await end(firmware)) == sent
+
+    with_home(test, tmp_path)
+
+
+def test_a_device_that_remembers_its_subscriber_may_tell_at_once(tmp_path):
+    """A bond keeps the subscription too, so that such a device tells as soon as the line is encrypted."""
+
+    async def test(home):
+        meter, port = await cuff_in(home), await home.board()
+        await meter.pairing_mode()
+        first = await radio_of(home, port)
+        await first.until("closed")
+        await end(first)
+        told = meter.told["2a35"]
+        early = b"\x00" + bytes.fromhex("780050005d00")
+
+        def came(link):
+            link.on("connection_encryption_change", lambda: tasks.append(asyncio.ensure_future(tell(link))))
+
+        async def tell(link):
+            await meter._device.gatt_server.indicate_subscriber(link, told, early, force=True)
+
+        tasks = []
+        meter._device.on("connection", came)
+        await meter.open_window()
+        second = await radio_of(home, port, pairing=False)
+        await second.until("closed")
+        assert early.hex() in heard(await end(second))
+        assert tasks
+
+    with_home(test, tmp_path)
+
+
+def test_a_radio_that_ends_closes_its_visits(tmp_path):
+    async def test(home):
+        meter = await cuff_in(home, idle_s=30)
+        await meter.pairing_mode()
+        firmware = await radio_of(home, await home.board(), limits={"quiet_ms": 60_000})
+        await firmware.until("opened")
+        await meter.truth.wait_for("subscribed")
+        said = await end(firmware)
+        assert [line[0] for line in said if line[0] in ("opened", "closed")] == ["opened", "closed"]
+        await meter.truth.wait_for("disconnected")
+
+    with_home(test, tmp_path)
+
+
+def test_a_thousand_readings_leave_nothing_in_the_heap(tmp_path, image):
+    async def test(home):
+        meter = await cuff_in(home)
+        await meter.pairing_mode()
+        firmware = await radio_of(home, await home.board(), heap="128k", image=image)
+        heaps = []
+        for number in range(DOSE + 2):
+            sent = await measured(meter, 50)
+            await meter.truth.wait_for("confirmed", 50 * (number + 1))
+            while heard(firmware.said)[-50:] != sent:
+                await firmware.until("received")
+            await firmware.until("closed")
+            heaps.append((await state_of(firmware))[2])
+            firmware.said.clear()
+        assert max(heaps[2:]) - heaps[1] < 2048, heaps
+        await end(firmware)
 
     with_home(test, tmp_path)
