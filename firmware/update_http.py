@@ -18,11 +18,11 @@ MAX_LINES = 32
 
 def context(authority: bytes, certificate: bytes, key: bytes) -> "ssl.SSLContext":
     """For a server of this authority only, with the hub's own certificate; DER. ValueError, OSError."""
-    import tls
+    import tls  # type: ignore[import-not-found]
 
     made: ssl.SSLContext = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     made.verify_mode = tls.CERT_REQUIRED
-    made.load_verify_locations(authority)  # type: ignore[arg-type] # MicroPython's takes bytes
+    made.load_verify_locations(authority)
     made.load_cert_chain(certificate, key)
     return made
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from firmware.slots import Slots
     from firmware.update import Source
+    from gateway.hub.given import Signer
 
     MakeSource = Callable[[], Source]
 
@@ -67,6 +68,25 @@ async def ask(slots: "Slots", source: "MakeSource", hardware: str, folder: str) 
             await made.close()
         _drop()
     return None
+
+
+def self_test(signer: "Signer", folder: str = "") -> bool:
+    """Whether this release can do what nobody could mend from afar: sign, verify, and fetch its successor."""
+    try:
+        from firmware.crypto.ed25519 import verify
+        from firmware.update import Updater  # noqa: F401 (that it loads is what is tested)
+        from firmware.update_http import HttpSource  # noqa: F401
+        from firmware.update_manifest import Keys
+
+        Keys(folder, verify)
+        data = b"meethub/self-test|" + signer.kid
+        key, signature = signer.public_key, signer.sign(data)
+        return verify(key, signature, data) and not verify(key, signature, data[1:])
+    except Exception as error:
+        log.error("self-test-failed", why=type(error).__name__)
+        return False
+    finally:
+        _drop()
 
 
 async def _quiet(is_quiet: "Callable[[], bool]") -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import os
 import sys
 
-from update_bench import FOLDER, HARDWARE, Board, Offer, Source
+from update_bench import FOLDER, HARDWARE, OTHER, RELEASE, Board, Offer, Source
 
 import firmware.update_poll as poll
+from firmware.crypto import ed25519
 
 
 class Quick:
@@ -107,3 +109,27 @@ def test_what_an_update_needs_is_dropped_and_memory_does_not_grow():
         gc.collect()
         sizes.append(gc.mem_alloc())
     assert sizes[-1] - sizes[9] <= 512, sizes
+
+
+class Signed:
+    """A hub's signer over release keys of the tests."""
+
+    kid, public_key = b"12345678", RELEASE[2]
+
+    def __init__(self, key=RELEASE):
+        self._key = key
+
+    def sign(self, data):
+        return ed25519.sign(self._key, data)
+
+
+def test_self_test_passes_only_with_what_an_update_needs():
+    board = Board()
+    board.start()
+    assert poll.self_test(Signed(), FOLDER)
+    assert not poll.self_test(Signed(OTHER), FOLDER)  # a signature that does not hold
+    os.rename(FOLDER + "/update-keys", FOLDER + "/away")
+    assert not poll.self_test(Signed(), FOLDER)
+    os.rename(FOLDER + "/away", FOLDER + "/update-keys")
+    assert not poll.self_test(None, FOLDER)
+    assert "firmware.update" not in sys.modules
