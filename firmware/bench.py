@@ -2,28 +2,32 @@
 
 import json
 
-from firmware import enrolment, reset, slots
+from firmware import reset, slots
 from firmware.main import DATA
 
 
 def request(hub: str) -> None:
     """Print what the bridge needs to know this hub."""
+    from firmware import enrolment
+
     mount()
     print(json.dumps(enrolment.request(DATA, hub)))
 
 
 def install(answer: str, settings: str) -> None:
     """Keep what the bridge answered, and the settings."""
+    from firmware import enrolment
+
     mount()
     enrolment.install(DATA, answer, settings)
 
 
 def devices() -> None:
     """Print the identities of the configured devices, to bind them at the bridge."""
-    from firmware import hub
+    from firmware.identities import identities
 
     mount()
-    print(json.dumps(hub.identities(DATA)))
+    print(json.dumps(identities(DATA)))
 
 
 def mount() -> None:

@@ -6,7 +6,8 @@ The request is what `meethub-bridge enrol` takes, the same as a Raspberry Pi's (
 import binascii
 import json
 
-from firmware import config, files
+from firmware import config
+from firmware.files import make_folder, write_whole
 from firmware.signer import Signer, certificate_request, tls_key
 from gateway.wire.errors import MeethubError
 
@@ -44,10 +45,10 @@ def install(folder: str, answer: str, settings: str) -> None:
         raise EnrolmentError("enrolment-answer") from None
     config.Config(row)
     keys = folder + "/" + KEYS
-    files.make_folder(keys)
+    make_folder(keys)
     for name, data in zip((AUTHORITY, CERTIFICATE), certificates):
-        files.write_whole(keys + "/" + name, data)
-    files.write_whole(folder + "/" + config.FILE, json.dumps(row).encode())
+        write_whole(keys + "/" + name, data)
+    write_whole(folder + "/" + config.FILE, json.dumps(row).encode())
 
 
 def _der(pem: str) -> bytes:
@@ -58,7 +59,7 @@ def _der(pem: str) -> bytes:
     return binascii.a2b_base64(pem[start + len(_BEGIN) : end].encode())
 
 
-def identity(folder: str) -> tuple[str, str, str]:
+def files(folder: str) -> tuple[str, str, str]:
     """Where authority, certificate and TLS key are, for the uplink."""
     keys = folder + "/" + KEYS
     return keys + "/" + AUTHORITY, keys + "/" + CERTIFICATE, tls_key(keys)

@@ -5,10 +5,10 @@ radio and serial_port → gateway.hub.visits: captured, through its driver → s
 """
 
 import asyncio
-import os
 
 from firmware.about import SOFTWARE
 from firmware.clock import Clock
+from firmware.identities import identity, space
 from firmware.outbox import Outbox
 from firmware.radio import BluetoothDevice, Bonds, Radio
 from firmware.signer import Signer, verify
@@ -23,8 +23,6 @@ from gateway.wire.measurement import Device
 _TICK_MS = 1000
 # Plugging the hub in is the installer's act: so long configured devices without a bond may pair.
 _PAIRING_MS = 600_000
-# What the outbox leaves of the flash: for keys, bonds, settings, and littlefs to move things about.
-_BESIDE_BYTES = 128 * 1024
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ class BoardHub:
         open_uart: "Callable[[int], Callable[..., Port]]",
     ) -> None:
         self.clock = Clock(Zone(settings.zone))
-        self.outbox = Outbox(folder + "/outbox", _space(folder))
+        self.outbox = Outbox(folder + "/outbox", space(folder))
         self.uplink = Uplink(
             _uplink_settings(settings, folder),
             self._online,
@@ -86,7 +84,7 @@ class BoardHub:
             self.clock,
             lambda: Signer.renew(keys),
             lambda: Signer.former(keys),
-            identities=[_identity(entry, outbox) for entry in self._config.devices],
+            identities=[identity(entry, outbox) for entry in self._config.devices],
             facts=self._numbers,
             software=SOFTWARE,
             acted=lambda state: self._acted(state, self.hub.sealer.signer.kid),
@@ -96,9 +94,9 @@ class BoardHub:
         devices = []
         for entry in self._config.devices:
             if entry.address:
-                identity = _identity(entry, self.outbox)
+                known = identity(entry, self.outbox)
                 kind = _driver(entry)
-                devices.append(BluetoothDevice(entry.address, kind, identity, entry.users, entry.bond))
+                devices.append(BluetoothDevice(entry.address, kind, known, entry.users, entry.bond))
         return Radio(
             devices,
             self.hub.visits,
@@ -117,7 +115,7 @@ class BoardHub:
         ports = []
         for entry in entries:
             kind = _driver(entry)
-            device = Device(_identity(entry, self.outbox))
+            device = Device(identity(entry, self.outbox))
             opened = self._open_uart(entry.uart)
             allowed = lambda kind=kind: self.hub.may_visit(kind)  # noqa: E731 (one for each)
             ports.append(SerialPort(opened, kind, device, self.hub.visits, allowed))
@@ -175,20 +173,6 @@ class BoardHub:
         return numbers
 
 
-def identities(folder: str) -> list[str]:
-    """Of the devices in this hub's configuration, in its order; for whoever binds them at the bridge."""
-    from firmware import config
-
-    settings = config.load(folder)
-    if settings is None:
-        return []
-    outbox = Outbox(folder + "/outbox", _space(folder))
-    try:
-        return [_identity(entry, outbox) for entry in settings.devices]
-    finally:
-        outbox.close()
-
-
 def _driver(entry: "Entry") -> "type[Driver]":
     found = driver_named(entry.driver)
     if found is None:
@@ -196,28 +180,10 @@ def _driver(entry: "Entry") -> "type[Driver]":
     return found
 
 
-def _identity(entry: "Entry", outbox: Outbox) -> str:
-    """By its address; on a cable nothing says who it is: a random id that the hub gives to the port."""
-    if entry.address:
-        return "bluetooth-" + entry.address.replace(":", "")
-    name = "identity:uart%d" % entry.uart
-    known = outbox.setting(name)
-    if known is None:
-        known = os.urandom(8)
-        outbox.set_setting(name, known)
-    return "port-" + known.hex()
-
-
-def _space(folder: str) -> int:
-    """What the outbox may use: of a 4 MiB flash 1.4 MB."""
-    facts = os.statvfs(folder)
-    return facts[1] * facts[2] - _BESIDE_BYTES
-
-
 def _uplink_settings(settings: "Config", folder: str) -> UplinkSettings:
-    from firmware.enrolment import identity
+    from firmware.enrolment import files
 
-    authority, certificate, key = identity(folder)
+    authority, certificate, key = files(folder)
     made = UplinkSettings(settings.host, settings.port, settings.hub, authority, certificate, key)
     made.first_delay_s = settings.first_delay_s
     made.longest_delay_s = settings.longest_delay_s
