@@ -16,7 +16,7 @@ from firmware import files
 from firmware.setup import dns, page
 from firmware.setup.credentials import WifiError
 from firmware.setup.http import MOST_HEAD, STATUS, PortalError, Request, form, language
-from firmware.setup.improv import PROVISIONING
+from firmware.setup.improv import PROVISIONED, PROVISIONING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Portal:
         self._token = os.urandom(8).hex()
         self._networks: list[tuple[bytes, int, int]] = []
         self._scanned = 0
+        self._failed = ""
         self._guests: list[asyncio.Task[None]] = []
         self._address = "192.168.4.1"
 
@@ -171,9 +172,18 @@ class Portal:
         rested = time.ticks_diff(time.ticks_ms(), self._scanned) >= _SCAN_REST_MS  # type: ignore[attr-defined]
         return rested and self._setup.improv.state != PROVISIONING
 
-    def _whole_page(self, spoken: int, chosen: bytes = b"") -> "Iterable[str]":
+    def _whole_page(self, spoken: int) -> "Iterable[str]":
+        """With the outcome of the last try: who asked for it may have lost the network for a moment."""
         yield from page.top(spoken)
-        yield from page.form(spoken, self._networks, self._token, chosen)
+        yield from self._outcome(spoken, b"")
+
+    def _outcome(self, spoken: int, chosen: bytes) -> "Iterable[str]":
+        if self._setup.improv.state == PROVISIONED:
+            yield page.done(spoken)
+        else:
+            if self._failed:
+                yield page.problem(spoken, self._failed)
+            yield from page.form(spoken, self._networks, self._token, chosen)
         yield page.BOTTOM
 
     async def _take(self, guest: "_Guest", request: Request, spoken: int) -> None:
@@ -186,24 +196,11 @@ class Portal:
         ssid = _chosen(fields)
         await guest.send("200 OK", page.top(spoken))
         await guest.pieces((page.trying(spoken),))
-        code = await self._try(ssid, fields.get(b"password", b""))
-        await guest.pieces(self._outcome(spoken, code, ssid))
-
-    async def _try(self, ssid: bytes, password: bytes) -> str:
-        """Empty when the hub is on this network."""
         try:
-            await self._setup.improv.provision(ssid, password)
+            await self._setup.improv.provision(ssid, fields.get(b"password", b""))
         except WifiError as error:
-            return error.code
-        return ""
-
-    def _outcome(self, spoken: int, code: str, ssid: bytes) -> "Iterable[str]":
-        if code:
-            yield page.problem(spoken, code)
-            yield from page.form(spoken, self._networks, self._token, ssid)
-        else:
-            yield page.done(spoken)
-        yield page.BOTTOM
+            self._failed = error.code
+        await guest.pieces(self._outcome(spoken, ssid))
 
 
 def _chosen(fields: dict[bytes, bytes]) -> bytes:

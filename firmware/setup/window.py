@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from firmware.light import IDENTIFY, SETUP, Light
-from firmware.setup.improv import PROVISIONED, Improv
+from firmware.setup.improv import PROVISIONED, PROVISIONING, Improv
 from firmware.setup.wifi import Wifi
 
 TYPE_CHECKING = False
@@ -58,11 +58,16 @@ class Setup:
 
     async def _wait(self, left_ms: int) -> None:
         since, done = time.ticks_ms(), False  # type: ignore[attr-defined]
-        while time.ticks_diff(time.ticks_ms(), since) < left_ms:  # type: ignore[attr-defined]
+        while self._goes_on(since, left_ms):
             await asyncio.sleep(0.2)
             self.improv.pass_time()
             if self.improv.state == PROVISIONED and not done:
                 since, left_ms, done = time.ticks_ms(), _GOODBYE_MS, True  # type: ignore[attr-defined]
+
+    def _goes_on(self, since: int, left_ms: int) -> bool:
+        """What is being tried when the time is up is tried to its end."""
+        left = time.ticks_diff(time.ticks_ms(), since) < left_ms  # type: ignore[attr-defined]
+        return left or self.improv.state == PROVISIONING
 
     @property
     def information(self) -> list[bytes]:

@@ -207,9 +207,9 @@ def test_hostname_and_name_are_kept(client, tmp_path):
         assert again.ask(HOSTNAME) == [b"hub-keuken"]
 
 
-@pytest.mark.parametrize("name", [b"-hub", b"hub-", b"hub.thuis", b"h\xc3\xbcb", b"a" * 33, b"hub keuken"])
-def test_bad_hostnames(client, name):
-    assert client.refused(HOSTNAME, name) == BAD_HOSTNAME
+def test_bad_hostnames(client):
+    for name in (b"-hub", b"hub-", b"hub.thuis", b"h\xc3\xbcb", b"a" * 33, b"hub keuken"):
+        assert client.refused(HOSTNAME, name) == BAD_HOSTNAME
 
 
 def test_whether_the_hub_is_online(client):
@@ -218,24 +218,24 @@ def test_whether_the_hub_is_online(client):
     assert client.ask(NETWORK) == [b"3", b"https://pgo.example/h"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "data", "error"),
-    [
-        (COMMAND, b"", INVALID),
-        (COMMAND, b"\x01", INVALID),
-        (COMMAND, b"\x01\x05abc", INVALID),
-        (COMMAND, b"\x01\x00", INVALID),
-        (COMMAND, b"\x01\x06\x05Thuis", INVALID),
-        (COMMAND, b"\x01\x08\x05Thuis\x09g", INVALID),
-        (COMMAND, b"\x06\x02\xff\xfe", INVALID),
-        (COMMAND, b"\x08\x00", UNKNOWN),
-        (COMMAND, b"\xff\x00", UNKNOWN),
-    ],
-)
-def test_what_is_not_a_command_is_answered_and_harms_nothing(client, kind, data, error):
-    client.send_raw(kind, data)
-    assert client.until(ERROR, error=True) == bytes([error])
-    assert client.state() == AUTHORISED
+NO_COMMANDS = [
+    (b"", INVALID),
+    (b"\x01", INVALID),
+    (b"\x01\x05abc", INVALID),
+    (b"\x01\x00", INVALID),
+    (b"\x01\x06\x05Thuis", INVALID),
+    (b"\x01\x08\x05Thuis\x09g", INVALID),
+    (b"\x06\x02\xff\xfe", INVALID),
+    (b"\x08\x00", UNKNOWN),
+    (b"\xff\x00", UNKNOWN),
+]
+
+
+def test_what_is_not_a_command_is_answered_and_harms_nothing(client):
+    for data, error in NO_COMMANDS:
+        client.send_raw(COMMAND, data)
+        assert client.until(ERROR, error=True) == bytes([error])
+        assert client.state() == AUTHORISED
 
 
 def test_a_wrong_checksum_is_answered_and_the_next_packet_is_heard(client):
@@ -279,7 +279,7 @@ def test_the_window_shuts_by_itself_and_the_cable_is_deaf_then(tmp_path):
 
 
 def test_nothing_of_networks_or_passwords_is_printed(tmp_path):
-    with hub(tmp_path, open_ms=4000) as client:
+    with hub(tmp_path, open_ms=1800) as client:
         client.await_state(AUTHORISED)
         client.refused(WIFI, prefixed(b"Thuis", b"verkeerd1"))
         client.send(SCAN)
