@@ -17,7 +17,7 @@ def on(chip):
     files = _files(esp32.Partition("vfs"))
     vfs.umount("/")
     vfs.mount(files, "/")
-    vfs.mount(vfs.VfsPosix("/"), PC)
+    vfs.mount(vfs.VfsPosix(), PC)
     os.chdir("/")
     esp32.install_vfs()
 

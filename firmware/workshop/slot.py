@@ -32,7 +32,7 @@ def first_release(board: Board, keys: Path, folder: Path, sequence: int = 1) -> 
     files = listing(folder)
     image = romfs(files)
     signing = release.signing_key(keys / release.RELEASE_KEY)
-    hardware = board.key.replace("_", "-")
+    hardware = board.hardware
     signed = release.manifest(image, files, signing, sequence=sequence, floor=0, hardware=hardware)
     manifest = Keys(str(keys), release.verify, release.PINNED).manifest(signed)
     beside = {"st0": first_state(manifest), release.PINNED: (keys / release.PINNED).read_bytes()}
