@@ -35,6 +35,7 @@ class FaultyFlash:
         self.size, self.blocks = size, blocks
         self.data = data if data is not None else bytearray(b"\xff" * (blocks * size))
         self.erased = [0] * blocks
+        self._blank = b"\xff" * size
         self.broken = False
         self.overwritten = 0
         self.life = 0
@@ -65,7 +66,11 @@ class FaultyFlash:
         torn, at = self._begin(), block * self.size
         self.erased[block] += 1
         if not torn:
-            self.data[at : at + self.size] = b"\xff" * self.size
+            try:
+                self.data[at : at + self.size] = self._blank
+            except MemoryError:  # as in `program`
+                for place in range(at, at + self.size):
+                    self.data[place] = 255
             return
         done = random.getrandbits(16) % (self.size + 1)
         start = at if random.getrandbits(1) else at + self.size - done
@@ -78,12 +83,16 @@ class FaultyFlash:
         """The zeros of `buf` into the bytes from `at` on; torn: of some first bytes only."""
         torn, whole = self._begin(), len(buf)
         length = random.getrandbits(16) % (whole + 1) if torn else whole
-        new = bytes(memoryview(buf)[:length])
-        old = bytes(memoryview(self.data)[at : at + length])
-        left = int.from_bytes(old, "little") & int.from_bytes(new, "little")
-        result = left.to_bytes(length, "little")
-        self.overwritten += result != new
-        self.data[at : at + length] = result
+        try:
+            new = bytes(memoryview(buf)[:length])
+            old = bytes(memoryview(self.data)[at : at + length])
+            left = int.from_bytes(old, "little") & int.from_bytes(new, "little")
+            result = left.to_bytes(length, "little")
+            self.overwritten += result != new
+            self.data[at : at + length] = result
+        except MemoryError:  # a file that the garbage collector closes: nothing can be allocated then
+            for place in range(length):
+                self.data[at + place] &= buf[place]
         if torn:
             if length < whole:  # the byte at which the power failed has some of its zeros
                 self.data[at + length] &= buf[length] | random.getrandbits(8)
@@ -120,7 +129,11 @@ class Part:
             return -errno.EIO
         self.flash.alive()
         at = self._at(block, offset, len(buf))
-        buf[:] = memoryview(self.flash.data)[at : at + len(buf)]
+        try:
+            buf[:] = memoryview(self.flash.data)[at : at + len(buf)]
+        except MemoryError:  # as in `program`
+            for place in range(len(buf)):
+                buf[place] = self.flash.data[at + place]
         return 0
 
     def writeblocks(self, block: int, buf, offset: int | None = None) -> int:
