@@ -22,6 +22,9 @@ class Segments:
         found = [int(name[1:]) for name in files.names if name[0] == letter and name[1:].isdigit()]
         self.numbers = sorted(found)
         self._size = files.size(self.name(self.last())) if found else 0
+        if found and self._size == 0:  # cut off before its first commit, which begins it anew
+            self.numbers.pop()
+            self._size = files.size(self.name(self.last())) if self.numbers else 0
 
     def name(self, number: int) -> str:
         return "%s%06d" % (self._letter, number)
