@@ -33,8 +33,8 @@ ONLINE, OFFLINE, ARRIVED, ROOM = 0, 1, 2, 3
 # Of small messages several may wait to be written, of large ones one.
 _MOST_WAITING = const(2048)
 _PIECE = const(1024)
-# mbedTLS: a chain that does not hold, and what a peer answers in the handshake that does not let us in.
-_NOT_VERIFIED, _ALERT = -0x2700, -0x7780
+# mbedTLS: a chain that does not hold, one that our callback refused, and a peer that does not let us in.
+_NOT_VERIFIED, _REFUSED, _ALERT = -0x2700, -0x3000, -0x7780
 
 
 class UplinkError(MeethubError):
@@ -151,12 +151,12 @@ class Line:
         try:
             begins, ends = dates(der)
         except CertificateError:
-            return 1
+            return _REFUSED
         if self._dates is not None:
             begins, ends = max(begins, self._dates[0]), min(ends, self._dates[1])
         self._dates = begins, ends
         self._known = depth == 0
-        return 0 if self._in_date() else 1
+        return 0 if self._in_date() else _REFUSED
 
     def _in_date(self) -> bool:
         """Whether the broker's certificates count now, as far as we know what time it is."""
@@ -165,19 +165,19 @@ class Line:
 
     def _calendar_was_wrong(self, error: Exception) -> bool:
         """Whether TLS may only have missed the right date: then it gets one on which this broker counts."""
-        if not isinstance(error, ValueError) or self._dates is None or self._owner.wall() is not None:
+        if self._dates is None or self._owner.wall() is not None or not _is_distrust(error):
             return False
         return set_calendar(self._dates[0])
 
     def _reason(self, error: Exception) -> MeethubError:
         """What went wrong before we were let in, told apart as on a Pi."""
-        number = error.args[0] if isinstance(error, OSError) and error.args else 0
         if isinstance(error, MeethubError) and error.code != "mqtt-ended":
             return error
-        if isinstance(error, ValueError) or number == _NOT_VERIFIED or not self._in_date():
+        if _is_distrust(error):
             return UplinkError("uplink-broker-not-trusted")
         # Some brokers end the line without any answer when they refuse a certificate.
-        return UplinkError("uplink-refused" if self._known or number == _ALERT else "uplink-unreachable")
+        refused = self._known or _number(error) == _ALERT
+        return UplinkError("uplink-refused" if refused else "uplink-unreachable")
 
     # While it stands.
 
@@ -299,6 +299,15 @@ class Line:
         except (OSError, ValueError):
             pass
         self.up = False
+
+
+def _number(error: Exception) -> int:
+    return error.args[0] if isinstance(error, OSError) and error.args else 0
+
+
+def _is_distrust(error: Exception) -> bool:
+    """Whether TLS, or our own look at the dates, refused the broker: with words or with a number."""
+    return isinstance(error, ValueError) or _number(error) in (_NOT_VERIFIED, _REFUSED)
 
 
 def _read(name: str) -> bytes:

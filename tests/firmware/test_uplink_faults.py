@@ -304,6 +304,12 @@ def test_a_stranger_is_not_trusted_whatever_the_date(home, forgetful, tmp_path) 
             hub.end()
 
 
+def test_a_certificate_whose_dates_cannot_be_read_is_not_trusted(rig) -> None:
+    with board(rig, HUB, told={"blind": True}) as hub:
+        assert hub.offline(times=2) == "uplink-broker-not-trusted"
+        assert hub.count("online") == 0
+
+
 # Memory.
 
 
