@@ -146,7 +146,7 @@ def start() -> int:
         vfs.umount("/rom")
     except OSError:
         pass  # no image in the first slot
-    memory = vfs.rom_ioctl(2, 0)
+    memory = memoryview(vfs.rom_ioctl(2, 0))
     chosen = choose(memory, "")
     while chosen is None:
         recover()

@@ -136,7 +136,7 @@ def of_board() -> Slots:
 
     import __main__
 
-    return Slots(vfs.rom_ioctl(2, 0), partition(ROMFS), __main__.SLOT)
+    return Slots(memoryview(vfs.rom_ioctl(2, 0)), partition(ROMFS), __main__.SLOT)
 
 
 def mount_data(point: str) -> None:
