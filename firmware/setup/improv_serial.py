@@ -135,7 +135,14 @@ class Console:
         import micropython
 
         micropython.kbd_intr(-1)
-        self.readexactly = asyncio.StreamReader(sys.stdin.buffer).readexactly  # type: ignore[arg-type]
+        self._stream = asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
+
+    async def readexactly(self, size: int) -> bytes:
+        """One by one: on a chip the console's `read` waits for all that it is asked for, and all else with it."""
+        data = b""
+        while len(data) < size:
+            data += await self._stream.readexactly(1)
+        return data
 
     def write(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)
