@@ -138,7 +138,7 @@ class Console:
         self._stream = asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
 
     async def readexactly(self, size: int) -> bytes:
-        """One by one: on a chip the console's `read` waits for all that it is asked for, and all else with it."""
+        """One by one: on a chip the console's `read` waits for all it is asked for, and all else with it."""
         data = b""
         while len(data) < size:
             data += await self._stream.readexactly(1)
