@@ -1,6 +1,7 @@
 """What a crash leaves: names of our own code and counts, nothing that anybody said or measured."""
 
 import os
+import random
 
 import vfs
 from faulty_flash import FaultyFlash
@@ -9,7 +10,7 @@ from firmware import files
 from firmware.crash import MAX_FRAMES, Crashes
 from firmware.update import UpdateError
 from gateway.wire import shape
-from gateway.wire.cbor import decode
+from gateway.wire.cbor import decode, encode
 from gateway.wire.errors import DecodeError
 from gateway.wire.measurement import Moment
 from gateway.wire.reports import Status, status_item
@@ -165,3 +166,20 @@ def test_damaged_record_counts_as_one():
         facts = Crashes(folder).facts()
         assert facts["crash-unreadable"] == 1
         assert facts["crashes"] == 1
+
+
+def test_any_bytes_make_a_record_that_a_status_can_carry():
+    folder = emptied()
+    random.seed(4)
+    whole = encode([1, 3, 7, ["crash-x", "crash-in-y"]])
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(1 + random.getrandbits(2)):
+            data[random.getrandbits(8) % len(data)] = random.getrandbits(8)
+        files.write_whole(folder + "/crash", bytes(data[: random.getrandbits(8) % 60]))
+        crashes = Crashes(folder)
+        for name, number in crashes.facts().items():
+            assert shape.is_word(name)
+            assert 0 <= number <= shape.MAX_INTEGER
+        crashes.note_word("watchdog", 1)
+        assert Crashes(folder).facts()["crash-watchdog"] == 1
