@@ -5,6 +5,7 @@ The chain must run; this one starts and stops beside it and goes on where it sto
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -17,13 +18,14 @@ from firmware.workshop.build import ROOT
 from gateway.simulator.catalogue import SERIAL, entries
 from gateway.simulator.chain import Chain
 from gateway.simulator.chain_files import Facts
-from gateway.simulator.process import ChainError, Program, listening
+from gateway.simulator.process import ChainError, Program, listening, wait_until
 
 HUB, HOUSE = "hub-0002", 2
 BOARD = boards.load("unix")
 HEAP = "512k"
 RESTARTED = 3  # how the interpreter ends where a board would start again
 LOOK_S = 0.5
+QUIET_WITHIN_S = 30
 VIRTUAL = ROOT / "firmware" / "virtual"
 Say = Callable[[str, str], None]
 
@@ -69,6 +71,16 @@ class HubHere:
         for name in ("street", "hub", "board"):
             if name in self.programs:
                 self.programs.pop(name).stop()
+
+    def quiet(self) -> None:
+        """Nobody measures any more; what was sent can arrive."""
+        self.programs["street"].send_signal(signal.SIGUSR1)
+        wait_until((self.street / "quiet.json").exists, QUIET_WITHIN_S, self.programs["street"].alive)
+
+    def crash(self) -> None:
+        """The power is cut and comes back: no warning, no clean-up."""
+        self.programs["hub"].kill()
+        self._start_hub()
 
     def follow(self) -> None:
         """Until a program ends although nobody asked it to: ChainError says which."""

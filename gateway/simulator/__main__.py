@@ -127,7 +127,7 @@ def _smoke(chosen: argparse.Namespace, console: Console) -> int:
         console.print(f"Waiting for {ENOUGH} confirmed readings of each device …")
 
         def compared() -> list[Comparison]:
-            return compare(chain.fhir, chain.patient, chain.street_data, chain.devices)
+            return compare(chain.fhir, chain.patient, chain.streets, chain.devices)
 
         wait_until(lambda: _enough(compared()), SMOKE_WITHIN_S, lambda: not chain.dead())
         chain.quiet()

@@ -80,6 +80,11 @@ class Chain:
         return self.directory / "street"
 
     @property
+    def streets(self) -> list[Path]:
+        """Where devices of this citizen are: ours, and that of a firmware hub if one ever ran beside us."""
+        return [self.street_data, *self.directory.glob("firmware/street")]
+
+    @property
     def gateway_config(self) -> Path:
         return self.directory / "gateway.toml"
 

@@ -5,7 +5,7 @@ Knows nothing of gateway or bridge: truth logs on one side, plain FHIR on the ot
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -64,15 +64,24 @@ class Sent:
         return tuple(self.values.get(name) for name in names)
 
 
-def compare(fhir: FhirServer, patient: str, street: Path, devices: tuple[Entry, ...]) -> list[Comparison]:
-    """A Comparison for each kind of Observation that these devices make; a pressure and its pulse are two."""
+def compare(
+    fhir: FhirServer, patient: str, streets: Sequence[Path], devices: tuple[Entry, ...]
+) -> list[Comparison]:
+    """A Comparison for each kind of Observation that these devices make; a pressure and its pulse are two.
+
+    streets: the directories of all virtual devices of this patient, whichever hub reads them.
+    """
     observations = read_observations(fhir, patient)
     kinds_of: dict[Shown, list[str]] = {}
     for kind in sorted({kind for entry in devices for kind in entry.kinds}):
         for shown in SHOWN.get(kind, ()):
             kinds_of.setdefault(shown, []).append(kind)
     return [
-        _row(shown, [one for kind in kinds for one in sent_of(street, kind)], observations)
+        _row(
+            shown,
+            [one for street in streets for kind in kinds for one in sent_of(street, kind)],
+            observations,
+        )
         for shown, kinds in kinds_of.items()
     ]
 

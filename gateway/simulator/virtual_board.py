@@ -33,6 +33,7 @@ EVENTS = {
     **dict.fromkeys((16, 17, 20, 9), "<HHH"),
     5: "<B6sBb",
     6: "",
+    0: "",
     11: "<HHHB",
     27: "<HHHHH",
     28: "<HBBBB",

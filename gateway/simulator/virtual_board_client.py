@@ -3,6 +3,7 @@
 Status: 0x100 and the ATT error, or NimBLE's own numbers. An indication is confirmed before it is told.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,7 @@ class BoardClient:
         self._tells = tells
         self._client = connection.gatt_client = _Hears(connection, tells)
         self._failures: dict[int, Callable[[int], None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._number = 0
 
     def gone(self) -> None:
@@ -53,10 +55,16 @@ class BoardClient:
         failures, self._failures = self._failures, {}
         for fail in failures.values():
             fail(NOT_CONNECTED)
+        for task in self._tasks:
+            task.cancel()
 
     async def ask(self, procedure: str, *words: Any, mtu: int) -> None:
         """services, characteristics, descriptors, read, write or exchange_mtu; its DONE comes once."""
         work, done = getattr(self, "_" + procedure)(*words, mtu=mtu)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._number = number = self._number + 1
         self._failures[number] = done
         status = 0
@@ -95,7 +103,8 @@ class BoardClient:
 
     def _descriptors(self, start: int, end: int, **_: Any) -> Any:
         async def work() -> None:
-            found = await self._client.discover_descriptors(start_handle=start, end_handle=end)
+            # NimBLE begins after the handle that it is told.
+            found = await self._client.discover_descriptors(start_handle=start + 1, end_handle=end)
             for one in found:
                 self._tells(13, (self._connection.handle, one.handle), one.type.to_bytes())
 

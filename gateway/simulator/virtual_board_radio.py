@@ -53,6 +53,7 @@ class BoardRadio:
         self._scan_end: asyncio.TimerHandle | None = None
         self._scanning = False
         self._connecting: asyncio.Task[None] | None = None
+        self._discovering: asyncio.Task[None] | None = None
         self._clients: dict[int, BoardClient] = {}
         self._pairing: set[int] = set()
         self._settings: dict[str, Any] = {
@@ -75,6 +76,7 @@ class BoardRadio:
         device.keystore = self._secrets
         await device.power_on()
         self._server.open(device)
+        self._spawn(self._secrets.load())
         device.host.on("advertising_report", self._heard)
         device.on(Device.EVENT_CONNECTION, self._connected)
 
@@ -288,6 +290,11 @@ class BoardRadio:
         client = self._clients.get(handle)
         if client is None:
             raise RefusedError("ENOTCONN")
+        if procedure == "characteristics":
+            if self._discovering is not None and not self._discovering.done():
+                raise RefusedError("EBUSY")  # NimBLE's binding has room for one discovery of all connections
+            self._discovering = self._spawn(client.ask(procedure, *words, mtu=self._settings["mtu"]))
+            return
         self._spawn(client.ask(procedure, *words, mtu=self._settings["mtu"]))
 
     async def do_register(self, services: list[Any]) -> list[list[int]]:

@@ -5,6 +5,7 @@ mean nothing to the application.
 """
 
 import asyncio
+import os
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,10 @@ from bumble.hci import Address
 from bumble.keys import KeyStore, PairingKeys
 from bumble.pairing import PairingDelegate
 
-OUR_SECRET, PEER_SECRET = 1, 2
+OUR_SECRET, PEER_SECRET, OUR_IDENTITY = 1, 2, 10
+_IDENTITY = b"irk"
 GET_SECRET, SET_SECRET, PASSKEY_ACTION = 29, 30, 31
+READY = 0  # none of MicroPython's: `active(True)` returns
 INPUT, DISPLAY, NUMERIC_COMPARISON = 2, 3, 4
 _KINDS = ("ltk", "ltk_central", "ltk_peripheral", "irk")
 _ROW = "<B16sBH8s"
@@ -36,19 +39,33 @@ class AppKeyStore(KeyStore):
         """Whether a bond with this address was told or asked since the power came."""
         return name in self._held
 
+    async def load(self) -> None:
+        """As NimBLE does when it starts: its own identity key, made where there is none, then all bonds."""
+        if await self._ask(OUR_IDENTITY, 0, _IDENTITY) is None:
+            self._tells(SET_SECRET, (OUR_IDENTITY, len(_IDENTITY), 1), _IDENTITY + os.urandom(16))
+        index = 0
+        while await self._ask(PEER_SECRET, index, None) is not None:
+            index += 1
+        self._tells(READY, ())
+
     async def get(self, name: str) -> PairingKeys | None:
+        keys = unpacked(await self._ask(PEER_SECRET, 0, secret_key(name)))
+        self._held |= {name} if keys else set()
+        return keys
+
+    async def _ask(self, kind: int, index: int, key: bytes | None) -> bytes | None:
         self._number = number = (self._number + 1) & 0xFFFF
-        self._asked[number] = answer = asyncio.get_running_loop().create_future()
-        self._tells(GET_SECRET, (number, PEER_SECRET, 0, 1), secret_key(name))
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        self._tells(GET_SECRET, (number, kind, index, int(key is not None)), key or b"")
         try:
             async with asyncio.timeout(_ANSWER_S):
-                keys = unpacked(await answer)
+                await answer
         except TimeoutError:
             return None
         finally:
             del self._asked[number]
-        self._held |= {name} if keys else set()
-        return keys
+        return answer.result()
 
     def answer(self, number: int, value: bytes | None) -> None:
         """What the firmware had for question `number`."""

@@ -23,7 +23,7 @@ WINDOW_S = 3.0
 
 
 def compared(chain: Chain) -> list[Comparison]:
-    return compare(chain.fhir, chain.patient, chain.street_data, chain.devices)
+    return compare(chain.fhir, chain.patient, chain.streets, chain.devices)
 
 
 def confirmed(chain: Chain) -> int:
