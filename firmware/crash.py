@@ -14,7 +14,7 @@ from gateway.wire.errors import MeethubError, WireError
 
 FILE = "/crash"
 MAX_FRAMES = 4
-WATCHDOG = "watchdog"
+WATCHDOG, _STARVED = "watchdog", "starved-"
 _LINE = '  File "'
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -48,6 +48,15 @@ class Crashes:
         self.count, self.release = min(self.count + 1, 0xFFFF), release
         self.words = [_kebab("crash-" + word)] + [_kebab("crash-in-" + frame) for frame in frames]
         files.write_whole(self._path, encode([1, self.count, release, self.words]))
+
+    def starved(self, task: str, release: int) -> None:
+        """This task stands still: the watchdog is about to start the board again."""
+        self.note_word(_STARVED + task, release)
+
+    def started(self, bitten: bool, release: int) -> None:  # noqa: FBT001 (a fact)
+        """After a start, bitten: by the watchdog. Noted unless `starved` could say why before."""
+        if bitten and not (self.words and self.words[0].startswith("crash-" + _STARVED)):
+            self.note_word(WATCHDOG, release)
 
     def facts(self) -> dict[str, int]:
         """For the status: {"crashes": how many, "crash-release": …, "crash-<class>": 1, "crash-in-…": 1, …}.

@@ -168,6 +168,18 @@ def test_damaged_record_counts_as_one():
         assert facts["crashes"] == 1
 
 
+def test_a_bite_of_the_watchdog_is_told_once():
+    folder = emptied()
+    Crashes(folder).started(bitten=False, release=4)
+    assert Crashes(folder).facts() == {}
+    Crashes(folder).started(bitten=True, release=4)  # nothing ran that could say more
+    assert Crashes(folder).facts() == {"crashes": 1, "crash-release": 4, "crash-watchdog": 1}
+    emptied()
+    Crashes(folder).starved("radio", 4)
+    Crashes(folder).started(bitten=True, release=4)
+    assert Crashes(folder).facts() == {"crashes": 1, "crash-release": 4, "crash-starved-radio": 1}
+
+
 def test_any_bytes_make_a_record_that_a_status_can_carry():
     folder = emptied()
     random.seed(4)
