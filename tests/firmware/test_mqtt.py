@@ -65,7 +65,7 @@ def test_a_message_up_to_the_largest_state(size) -> None:
     assert heard(raw)[0] == expected
 
 
-@settings(max_examples=1000 * DOSE, deadline=None)
+@settings(max_examples=300 * DOSE, deadline=None)
 @given(st.binary(max_size=300))
 @example(b"\x30\x80\x80\x80\x80\x80")
 def test_any_bytes(data) -> None:
@@ -83,7 +83,7 @@ PACKETS = st.one_of(
 )
 
 
-@settings(max_examples=1000 * DOSE, deadline=None)
+@settings(max_examples=300 * DOSE, deadline=None)
 @given(st.lists(PACKETS, max_size=6))
 def test_any_packets(packets) -> None:
     said = heard(b"".join(packets))
@@ -92,7 +92,7 @@ def test_any_packets(packets) -> None:
 
 
 def test_both_interpreters_make_the_same_of_the_same_bytes(on_board) -> None:
-    count = 2000 * DOSE
+    count = 1000 * DOSE
     here = [
         "; ".join(heard(data)) for data in [*mqtt_corpus.GOOD, *mqtt_corpus.BAD, *mqtt_corpus.damaged(count)]
     ]

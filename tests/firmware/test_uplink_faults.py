@@ -334,8 +334,9 @@ def test_memory_does_not_grow_over_connections(home, tmp_path) -> None:
             marks = []
             for connections in (20, 20 + 30 * DOSE):
                 hub.offline(times=connections, within_s=60)
-                marks.append((hub.ask("memory")[1], resident_kb(hub)))
-            assert marks[1][0] - marks[0][0] < 2048
+                # Of several looks one falls between two connections, when least is held.
+                marks.append((min(hub.ask("memory")[1] for _ in range(20)), resident_kb(hub)))
+            assert marks[1][0] - marks[0][0] < 2048, marks
             assert marks[1][1] - marks[0][1] < 500
         finally:
             hub.end()

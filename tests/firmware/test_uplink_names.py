@@ -71,7 +71,7 @@ def test_no_answer(said) -> None:
     assert address_in(said, ASKED) is None
 
 
-@settings(max_examples=1000 * DOSE, deadline=None)
+@settings(max_examples=300 * DOSE, deadline=None)
 @given(st.binary(max_size=120), st.integers(0, 0xFFFF))
 def test_any_bytes(data, count) -> None:
     head = b"\x12\x34\x81\x80\x00\x01" + struct.pack("!H", count) + bytes(4) + ASKED[12:]
