@@ -85,9 +85,12 @@ class Portal:
                 guest.cancel()
 
     def _raise(self, point: "network.WLAN") -> None:
-        """Set before it is up, so that no open network shows for a moment; looked at again, to be sure."""
-        point.config(ssid=self._name, key=self._key, security=_WPA2)
+        """The driver takes no settings before it is up: for milliseconds it is open, and nobody serves there.
+
+        OSError when it did not get locked.
+        """
         point.active(True)
+        point.config(ssid=self._name, key=self._key, security=_WPA2)
         if point.config("security") != _WPA2:
             raise OSError("setup network is not locked")
         self._address = point.ifconfig()[0]

@@ -2,8 +2,9 @@
 
 [{"ssid": "Thuis", "key": "geheim123", "rssi": -50, "security": 3, "gone": false, "mute": false, "ms": 20}, …]
 gone: the router is off. mute: it lets in but gives no address. ms: how long joining takes. An SSID that is
-not UTF-8 stands in "hex" instead. Imitated from the ESP32's driver, with what hurts: connecting twice,
-scanning while connecting and a short key of an access point are OSErrors; status codes are the chip's.
+not UTF-8 stands in "hex". Imitated from the ESP32's driver (MicroPython, ports/esp32/network_wlan.c), with
+what hurts: connecting twice, a short key of an access point and setting one that is not up yet are OSErrors;
+scanning while connecting finds nothing; status codes are the chip's.
 An access point is not on any air: who wants to be its guest talks to the hub's ports on loopback. What it was
 set to stands in the file `access_point` of MEETHUB_BOARD while it is up.
 """
@@ -68,6 +69,7 @@ class WLAN:
             made._active = False
             made._wanted = None
             made._settings = {"ssid": "ESP_010203", "key": "", "security": 0, "reconnects": -1, "pm": 1}
+            made._joined = False
         return cls._made[interface]
 
     def __init__(self, interface=STA_IF):
@@ -85,6 +87,8 @@ class WLAN:
     def config(self, name=None, **settings):
         if name is not None:
             return b"\x24\xec\x4a\x01\x02\x03" if name == "mac" else self._settings[name]
+        if self._is_ap and not self._active:
+            raise OSError("Wifi Invalid Mode")
         for key, item in settings.items():
             if key not in ("ssid", "key", "security", "channel", "pm", "reconnects", "txpower", "hidden"):
                 raise ValueError("unknown config param")
@@ -143,7 +147,7 @@ class WLAN:
         if not self._active:
             raise OSError("STA must be active")
         if self.status() == STAT_CONNECTING:
-            raise OSError(_STATE)
+            return []
         here = [router for router in _air() if not router.get("gone")]
         return [
             (
