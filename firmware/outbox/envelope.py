@@ -89,7 +89,7 @@ class Envelope:
         return squeeze(raw, 1 + len(signed))
 
     def opened(self, data: bytes) -> "tuple[bytes, list[bytes | None], list[int]] | None":
-        """What is signed, the disclosures, and which of them are not what was signed; None without the first."""
+        """What is signed, the disclosures, which of them are not what was signed; None without the first."""
         raw = expand(data, self.size)
         signed = bytes(raw[1 : 1 + self.signed])
         hashes = self._hashes(signed)

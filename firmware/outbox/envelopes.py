@@ -1,8 +1,9 @@
 # ruff: noqa: ARG001 (who looks at frames is told all of them)
-"""Envelopes in files: put in, found again, moved and dropped. What they say of keys is told to a listener at start.
+"""Envelopes in files: put in, found again, moved and dropped.
 
-A file begins with the heads of all keys; behind each envelope stands a copy of its own. So damage at one place
-costs an envelope and no head; only when the very end is damaged is it not certain how far a key had sealed.
+A file begins with the heads of all keys; behind each envelope stands a copy of its own. So damage at one
+place costs an envelope and no head; only when the very end is damaged is it not certain how far a key had
+sealed.
 """
 
 import struct
@@ -108,7 +109,7 @@ class Envelopes:
     # One envelope.
 
     def add(self, envelope: Envelope, data: bytes, keys: "list[Key]") -> int:
-        """One commit: the envelope, its message, its head. The file's number. keys: as they were before it."""
+        """One commit: the envelope, its message, its head; the file's number. keys: as they were before."""
         body = envelope.body()
         parts = [frame(_ENVELOPE, body, len(data)), data, frame(_HEAD, envelope.head())]
         size = sum([len(part) for part in parts])
@@ -185,7 +186,7 @@ class Envelopes:
         self._spans = spans
 
     def rewrite(self, file: int, change: "Change") -> None:
-        """Each envelope of a file that is not the last as `change` says: other bytes, True: as it is, False: gone."""
+        """Each envelope of a file, not the last one, as `change` says: other bytes, as it is, or gone."""
         places: list[tuple[int, int, int]] = []
         self.in_file(file, lambda place: places.append(place[1:4]))
         self._segments.rewrite(file, self._pieces(file, places, change))

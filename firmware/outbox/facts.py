@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 (who looks at frames is told all of them)
-"""Settings and keys: one small file, appended to, written anew when it has grown. Each fact stands in it twice."""
+"""Settings and keys: one small file, appended to, written anew when it has grown; each fact twice."""
 
 from firmware.outbox.frames import HEAD, frame, frame_at, scan
 from firmware.outbox.keys import key_from_body
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Facts:
-    """Where the newest value of each setting stands; the keys. Names that start with a dot are the outbox's own."""
+    """Where the newest value of each setting stands; the keys. Those of the outbox begin with a dot."""
 
     def __init__(self, files: "Files") -> None:
         self._files = files
@@ -36,8 +36,8 @@ class Facts:
         self._size = self._files.size(_NAME)
 
     def _seen(self, kind: int, body: bytes, start: int, middle: int, end: int) -> None:
-        if kind == _SETTING and body and body[0] < len(body):
-            self._place(body[1 : 1 + body[0]], start, len(body))
+        if kind == _SETTING:
+            self._place(_parts(body)[0], start, len(body))
         elif kind == _DROPPED:
             self._dropped(body)
         elif kind == _KEY:
@@ -75,7 +75,7 @@ class Facts:
                 return None
             kind, body = frame_at(self._path, place[0])
             if kind == _SETTING and len(body) == place[1]:
-                return body[1 + body[0] :]
+                return _parts(body)[1]
             self._load()  # rotten since it was opened: there is another copy
         return None
 
@@ -103,7 +103,7 @@ class Facts:
     # Keys.
 
     def keep(self, keys: "list[Key]") -> None:
-        """These keys as they are now, in one commit; taken over when that is durable. None when nothing is new."""
+        """These keys as they are now, taken over when durable. One commit, none when nothing is new."""
         frames = []
         for key in keys:
             body = key.body()
@@ -148,4 +148,10 @@ class Facts:
 
 def _setting(name: str, value: bytes) -> bytes:
     label = name.encode()
-    return bytes((len(label),)) + label + value
+    return len(label).to_bytes(2, "big") + label + value
+
+
+def _parts(body: bytes) -> tuple[bytes, bytes]:
+    """Name and value."""
+    end = 2 + int.from_bytes(body[:2], "big")
+    return body[2:end], body[end:]

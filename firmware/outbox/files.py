@@ -109,7 +109,10 @@ class Files:
         self.used += _blocks(after) - _blocks(size)
         self._since += _blocks(after) - _blocks(size)
         if not -_ASK_EVERY < self._since < _ASK_EVERY:
-            self._ask()
+            try:
+                self._ask()
+            except OSError:
+                pass  # what was written is durable all the same
 
     # Writing.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    # Kind (DAMAGED: not readable), body, where the frame starts, where its body ends, where the next one starts.
+    # Kind (DAMAGED: not readable), body, where the frame starts, where its body ends, where the next starts.
     Found = tuple[int, bytes, int, int, int]
     Visit = Callable[[int, bytes, int, int, int], object]
 
@@ -31,7 +31,7 @@ def frame(kind: int, body: bytes, more: int = 0) -> bytes:
 
 
 def scan(path: str, visit: "Visit", most: int = 1 << 30, at: int = 0) -> None:
-    """Show the frames of a file in order, of each body at most the first `most` bytes, until `visit` says True.
+    """Show the frames of a file in order, of bodies at most the first `most` bytes, until `visit` says True.
 
     Where nothing proves itself there is one DAMAGED up to the next frame or the end. OSError never. The file
     is closed when this returns: an iterator left halfway would hold it, and its blocks, until garbage is

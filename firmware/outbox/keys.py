@@ -98,10 +98,8 @@ class Key:
         self.unrefuse(((low, high),))
         runs: list[Run] = []
         for run in sorted(self.refused + [(low, high, code, retry, after_ms)], key=_first):
-            if runs and runs[-1][1] + 1 == run[0] and runs[-1][2:] == run[2:]:
-                run = (runs[-1][0],) + run[1:]
-                runs.pop()
-            runs.append(run)
+            joins = runs and runs[-1][1] + 1 == run[0] and runs[-1][2:] == run[2:]
+            runs.append((runs.pop()[0],) + run[1:] if joins else run)
         self.refused = runs
 
     # As bytes.

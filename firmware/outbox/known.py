@@ -1,8 +1,8 @@
 # ruff: noqa: ARG001 (who looks at frames is told all of them)
 """The measurements that were sealed last, so that none is sealed again (protocol, section 1).
 
-In memory two bytes of each key, as a ring: the n-th measurement stands at n modulo KNOWN. What they point to is
-compared whole, 32 bytes, where it is stored: in its envelope's frame, or here once that envelope was freed.
+In memory two bytes of each key, as a ring: the n-th measurement stands at n modulo KNOWN. What they point to
+is compared whole, 32 bytes, where it is stored: in its envelope's frame, or here once that was freed.
 """
 
 import struct

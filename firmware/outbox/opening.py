@@ -54,7 +54,9 @@ class _Opening:
         key = self._keys.get(number)
         if key is None:
             key = self._keys[number] = Key(number, kid)
-        if key.kid == kid and sequence > key.sequence:
+        if key.kid != kid or (sequence == key.sequence and proof != key.hash):
+            key.burnt = True
+        elif sequence > key.sequence:
             key.moved_to(sequence, proof, statements)
 
     def _envelope(self, envelope: "Envelope") -> bool:
@@ -75,7 +77,7 @@ class _Opening:
         return not dropped
 
     def _settle(self, key: Key, lost_facts: bool) -> None:  # noqa: FBT001
-        """What is not here was freed, as the facts say, or is lost; without the facts we suppose the former."""
+        """What is not here was freed, as the facts say, or is lost; without facts we suppose the former."""
         there = join((), tuple([(low, high) for low, high in self._there.get(key.number, [])]))
         lost = subtract(key.here(), there)
         if lost:

@@ -1,10 +1,11 @@
 """The hub's durable store: captured → sealed → sent → accepted → delivered. What it says it has, it has.
 
-Every change is one commit and one sync. Captured frames, envelopes, remembered measurements and facts (keys,
-settings) stand in files of framed records; in memory is only what is small whatever they hold. What the bridge
-holds is told by its newest state alone. One outbox is one folder, used by one program.
+Every change is one commit and one sync. Captured frames, envelopes, remembered measurements and facts
+(keys, settings) stand in files of framed records; in memory is only what is small whatever they hold. What
+the bridge holds is told by its newest state alone. One outbox is one folder, used by one program.
 """
 
+import gc
 import time
 from binascii import crc32
 
@@ -21,7 +22,7 @@ from firmware.outbox.space import erase, free_batch, sweep
 from firmware.outbox.state import apply_state
 from gateway.hub.errors import OutboxError
 from gateway.hub.events import log
-from gateway.hub.stored import ADDED, PARTIAL, WHOLE, Captured, Effect, Head, Message, common, join, subtract
+from gateway.hub.stored import PARTIAL, WHOLE, Captured, Effect, Head, Message, common, join, subtract
 from gateway.wire.envelope import MAX_ITEMS, MAX_MESSAGE, digest
 from gateway.wire.measurement import Capture
 from gateway.wire.state import AFTER_TIME, NEVER
@@ -192,6 +193,7 @@ class Outbox:
 
     def _put(self, envelope: Envelope, data: bytes, before: list[Key]) -> None:
         """The commit, and what follows from it."""
+        gc.collect()  # so that memory does not run out between the two
         self._with_room(lambda: self.envelopes.add(envelope, data, before))
         self.captures.sealed(envelope.rows)
         for number, _, key in envelope.entries():
@@ -206,10 +208,6 @@ class Outbox:
             self.facts.set(".top", str(self.envelopes.last()).encode())
         except OutboxError:
             pass  # the next one tries again; the envelope itself is durable
-
-    def knows(self, key: bytes) -> bool:
-        """Whether this measurement is among the last 2,000 that were sealed here."""
-        return bool(self.sealed(key) - {ADDED})
 
     def sealed(self, key: bytes) -> set[bytes]:
         """What of this measurement is among the last 2,000 that were sealed here: WHOLE, PARTIAL, ADDED."""

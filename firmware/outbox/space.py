@@ -35,7 +35,7 @@ def _may_go(key: "Key", settled_only: bool) -> "Ranges":  # noqa: FBT001
 
 
 def _free(outbox: "Outbox", oldest: "Key", sequence: int, settled_only: bool) -> int:  # noqa: FBT001
-    """What is still needed is durable elsewhere before anything goes: measurements, rows, what the keys say."""
+    """What is still needed is durable elsewhere before anything goes: measurements, rows, facts."""
     place = outbox.envelopes.find(oldest.number, sequence)
     if place is None:  # rotten; the bridge has it
         _let_go(outbox, {oldest.number: [sequence]})
@@ -100,7 +100,7 @@ def sweep(outbox: "Outbox") -> None:
 
 
 def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
-    """Salt, item and parts of these measurements; null stays in the message. Nothing is added to them any more."""
+    """Salt, item and parts of these measurements; null stays in the message. Nothing is added to them."""
     new = [key for key in measurements if crc32(key) not in outbox.forgotten]
     if not new:
         return

@@ -35,7 +35,7 @@ def on_computer(folder: Path, steps) -> list:
     ).play(steps)
 
 
-@settings(max_examples=60 * DOSE, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50 * DOSE, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_both_stores_answer_the_same(tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("story")

@@ -5,9 +5,8 @@ import re
 
 DOSE = int(os.environ.get("MEETHUB_DOSE", "1"))
 SCRIPT = "tests/firmware/board/run_outbox_powercut.py"
-# From this dose on every program and erase is cut, with two tears each.
-WHOLE = 100
-CUTS = 220
+# One program or erase in so many is cut; from this dose on each of them, with two tears.
+EVERY = 64
 
 
 def figures(said: str) -> tuple[int, int, int]:
@@ -16,15 +15,15 @@ def figures(said: str) -> tuple[int, int, int]:
 
 
 def test_a_cut_loses_nothing_doubles_nothing_and_takes_no_head_back(on_board):
-    words = [] if DOSE >= WHOLE else [str(CUTS * DOSE)]
+    words = [] if DOSE >= EVERY else [str(EVERY // DOSE)]
     operations, cuts, losses = figures(on_board(SCRIPT, *words, heap="64M", timeout=3600))
     assert operations > 5000
-    assert cuts >= min(CUTS * DOSE, operations)
+    assert cuts >= operations * DOSE // EVERY
     assert losses == 0
 
 
 def test_the_campaign_sees_a_flash_that_forgets(on_board):
     """Control: what was acknowledged last is gone after each cut."""
-    said = on_board(SCRIPT, "30", "forgetful", heap="64M")
+    said = on_board(SCRIPT, "500", "forgetful", heap="64M")
     _, cuts, losses = figures(said)
-    assert losses > cuts * 0.8
+    assert losses > cuts * 0.7
