@@ -4,9 +4,8 @@ What an update needs is loaded for it and dropped after it: a hub asks once a da
 """
 
 import asyncio
-import gc
-import sys
 
+from firmware.modules import forget
 from gateway.hub.events import log
 from gateway.wire.errors import MeethubError
 
@@ -19,7 +18,15 @@ if TYPE_CHECKING:
     from gateway.hub.given import Signer
 
     MakeSource = Callable[[], Source]
+    MakeSlots = Callable[[], Slots]
 
+_LOADED = (
+    "firmware.update",
+    "firmware.update_manifest",
+    "firmware.update_http",
+    "firmware.slots",
+    "firmware.boot",
+)
 FIRST_S, EVERY_S, AFTER_FAILURE_S = 600, 24 * 3600, 3600
 SPREAD_S = 1800  # at random on top of each, so that not all hubs come at once
 LOOK_S = 5
@@ -27,21 +34,22 @@ PATIENCE_S = 3600  # a hub that is never quiet starts again all the same
 
 
 async def run(
-    slots: "Slots",
     source: "MakeSource",
     hardware: str,
     is_quiet: "Callable[[], bool]",
     restart: "Callable[[], None]",
+    slots: "MakeSlots | None" = None,
     folder: str = "",
 ) -> None:
     """For ever, or until `restart`. source: makes what releases come from, such as an HttpSource.
 
-    is_quiet: nobody measures and nothing is being written. folder: of boot.py and the pinned keys.
+    is_quiet: nobody measures and nothing is being written. slots: makes the board's, by default this one's.
+    folder: of boot.py and the pinned keys.
     """
     wait_s = FIRST_S
     while True:
         await asyncio.sleep(wait_s + _random(SPREAD_S))
-        ready = None if slots.on_trial else await ask(slots, source, hardware, folder)
+        ready = await ask((slots or _of_board)(), source, hardware, folder)
         if ready:
             await _quiet(is_quiet)
             log.warning("update-starts")
@@ -49,8 +57,13 @@ async def run(
         wait_s = AFTER_FAILURE_S if ready is None else EVERY_S
 
 
-async def ask(slots: "Slots", source: "MakeSource", hardware: str, folder: str) -> bool | None:
-    """Ask once: a newer release is ready to be tried, or not; None when it could not be fetched or taken."""
+async def ask(slots: "Slots", source: "MakeSource", hardware: str, folder: str = "") -> bool | None:
+    """Ask once: a newer release is ready to be tried, or not; None when it could not be fetched or taken.
+
+    A release on trial asks nobody: the slot that it would write holds the only release that is known good.
+    """
+    if slots.on_trial:
+        return None
     made = None
     try:
         from firmware.crypto.ed25519 import verify
@@ -66,7 +79,7 @@ async def ask(slots: "Slots", source: "MakeSource", hardware: str, folder: str) 
     finally:
         if made is not None and hasattr(made, "close"):
             await made.close()
-        _drop()
+        forget(*_LOADED)
     return None
 
 
@@ -86,7 +99,7 @@ def self_test(signer: "Signer", folder: str = "") -> bool:
         log.error("self-test-failed", why=type(error).__name__)
         return False
     finally:
-        _drop()
+        forget(*_LOADED)
 
 
 async def _quiet(is_quiet: "Callable[[], bool]") -> None:
@@ -96,11 +109,10 @@ async def _quiet(is_quiet: "Callable[[], bool]") -> None:
         await asyncio.sleep(LOOK_S)
 
 
-def _drop() -> None:
-    for name in ("firmware.update", "firmware.update_manifest", "firmware.update_http"):
-        if name in sys.modules:
-            del sys.modules[name]
-    gc.collect()
+def _of_board() -> "Slots":
+    from firmware import slots
+
+    return slots.of_board()
 
 
 def _boot_version() -> int:

@@ -36,7 +36,7 @@ WIRE = (
 )
 
 UPDATER = (
-    *(f"firmware/{name}.py" for name in ("update", "update_poll", "update_http", "update_manifest")),
+    *(f"firmware/{name}.py" for name in ("modules", "update", "update_poll", "update_http", "update_manifest")),
     *(f"firmware/crypto/{name}.py" for name in ("__init__", "ed25519", "ed25519_table", "sha512", "sha512_viper")),
     *(f"gateway/wire/{name}.py" for name in ("cose", "measurement", "reading")),
     "gateway/hub/__init__.py", "gateway/hub/events.py",

@@ -36,7 +36,7 @@ def restart():
 
 def polled(board, source, is_quiet=lambda: True, limit_ms=20000):
     async def run():
-        task = poll.run(board.slots(), lambda: source, HARDWARE, is_quiet, restart, FOLDER)
+        task = poll.run(lambda: source, HARDWARE, is_quiet, restart, board.slots, FOLDER)
         try:
             await asyncio.wait_for_ms(task, limit_ms)
         except StopError:
