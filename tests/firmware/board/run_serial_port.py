@@ -126,7 +126,9 @@ async def main(name, *options):
             full = int(number)
         else:
             setattr(limits, key, int(number))
-    log.send_to(lambda level, event, _facts: say("problem", level=level, code=event))
+    log.send_to(
+        lambda level, event, facts: say("problem", level=level, code=event, reason=facts.get("reason"))
+    )
     room = Room()
 
     def open_uart(**settings):
