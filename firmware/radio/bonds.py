@@ -13,6 +13,7 @@ from firmware.radio.base import const
 from gateway.hub.events import log
 
 _PEER = const(2)  # the other side's keys; kind 1 are ours
+_OUR_IDENTITY = const(10)  # the hub's own identity key, made when the radio is first switched on
 _MOST_ROWS = const(64)
 
 
@@ -23,7 +24,7 @@ class Bonds:
         self._path = path
         self._rows: list[tuple[int, bytes, bytes]] = []
         self._changed = False
-        self.may_change = b""
+        self.may_change: list[bytes] = []
         try:
             data = read(path)
             if data is not None:
@@ -48,15 +49,20 @@ class Bonds:
         return None
 
     def set(self, kind: int, key: bytes, value: bytes | None) -> bool:
-        """As NimBLE tells; None forgets. Only of the device that may pair now (`may_change`)."""
-        if _address(key) != self.may_change or len(key) > 255 or len(value or b"") > 255:
-            return False
+        """As NimBLE tells; None forgets. Only of this hub and of devices that may pair now (`may_change`).
+
+        What is not wanted is dropped in silence: where it hears False NimBLE forgets another bond and asks
+        again, for ever. It forgets a key until it hears False.
+        """
         rows = [row for row in self._rows if row[0] != kind or row[1] != key]
-        if value is not None:
+        if value is None:
+            known = len(rows) < len(self._rows)
+            self._rows, self._changed = rows, self._changed or known
+            return known
+        wanted = kind == _OUR_IDENTITY or _address(key) in self.may_change
+        if wanted and len(key) < 256 and len(value) < 256 and len(rows) < _MOST_ROWS:
             rows.append((kind, key, value))
-        if len(rows) > _MOST_ROWS:
-            return False
-        self._rows, self._changed = rows, True
+            self._rows, self._changed = rows, True
         return True
 
     def forget(self, address: bytes) -> None:

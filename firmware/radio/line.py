@@ -71,7 +71,9 @@ class Line:
                 self._sources[handle] = name
 
     def answered(self, event: int, handle: int, status: int) -> None:
-        if self.asked == (event, handle):
+        """A refusal may name no handle."""
+        asked = self.asked
+        if asked is not None and asked[0] == event and (asked[1] == handle or status):
             self.asked = None
             self._status = status
 
@@ -124,6 +126,7 @@ class Line:
         try:
             await self._prepare()
         except RadioError as error:
+            await self.close()  # at once: NimBLE discovers of one connection at a time
             raise error if error.code == "bond-lost" else RadioError("connect-failed", error.code)
 
     def _give_up(self) -> None:
@@ -169,14 +172,14 @@ class Line:
     async def pair(self) -> None:
         """Bonds; the keys are durable when it returns. RadioError("pairing-failed")."""
         bonds = self._stack.bonds
-        bonds.may_change = self.device.key
+        bonds.may_change.append(self.device.key)
         try:
             done = await self.secure(self._limits.pair_ms)
             bonds.save()
         except OSError:
             done = False
         finally:
-            bonds.may_change = b""
+            bonds.may_change.remove(self.device.key)
         if not (done and self.bonded):
             raise RadioError("pairing-failed")
 
@@ -218,14 +221,17 @@ class Line:
         """From now on it tells its values. RadioError("service-missing") where it cannot."""
         handle, last, properties = self._place(name)
         ble = self._stack.ble
+        if last <= handle or not properties & (_NOTIFIES | _INDICATES):
+            raise RadioError("service-missing", name)
+        # NimBLE looks from the handle after the one it is told.
         found = await self._ask(
             (_DESCRIPTORS_DONE, 0),
             ble.gattc_discover_descriptors,
             self.conn,
-            handle + 1,
-            max(last, handle + 1),
+            handle,
+            last,
         )
-        if not found or not properties & (_NOTIFIES | _INDICATES):
+        if not found:
             raise RadioError("service-missing", name)
         switch = int.from_bytes(found, "little")
         bits = b"\x01\x00" if properties & _NOTIFIES else b"\x02\x00"

@@ -56,6 +56,7 @@ class Stack:
         """OSError when there is no radio."""
         self.ble.irq(self._irq)
         self.ble.active(True)
+        self.bonds.save()  # NimBLE makes itself an identity
         self.ble.config(rxbuf=_RING, mtu=247)
         # NimBLE then offers Secure Connections; a device that does not know them bonds as it can.
         self.ble.config(bond=True, mitm=False, le_secure=True, io=_NO_INPUT_OUTPUT)

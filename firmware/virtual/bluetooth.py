@@ -32,7 +32,8 @@ _FORMS = {
 _ADDRESS_AT = {1: 3, 2: 3, 7: 3, 8: 3, 5: 1}  # where in the bytes of an event
 _WITH_UUID = (9, 11, 13)
 _WITH_DATA = (5, 15, 18, 19)
-_SCAN_RESULT, _GET_SECRET, _SET_SECRET = 5, 29, 30
+_READY, _SCAN_RESULT, _GET_SECRET, _SET_SECRET = 0, 5, 29, 30
+_OUR_IDENTITY = 10
 _USUAL_RING = 128
 
 
@@ -122,7 +123,20 @@ class BLE:
             self._on = bool(on)
             self._ring = []
             self._ring_bytes = 0
+            if self._on:
+                self._start()
         return self._on
+
+    def _start(self) -> None:
+        """Until the stack is ready; it asks for its keys first."""
+        self._events.setblocking(True)
+        while True:
+            size = struct.unpack("<H", self._events.read(2))[0]
+            data = bytearray(self._events.read(size))
+            if data[0] == _READY:
+                break
+            self._deliver(data)
+        self._events.setblocking(False)
 
     def irq(self, handler) -> None:
         self._irq = handler
@@ -222,7 +236,9 @@ class BLE:
 
     def _keep_secret(self, body) -> None:
         kind, size, has_value = struct.unpack("<BBB", body)
-        self._call(_SET_SECRET, (kind, body[3 : 3 + size], body[3 + size :] if has_value else None))
+        kept = self._call(_SET_SECRET, (kind, body[3 : 3 + size], body[3 + size :] if has_value else None))
+        if has_value and not kept and kind != _OUR_IDENTITY:
+            raise RuntimeError("NimBLE would forget a bond and ask again, for ever")
 
     # GAP.
 

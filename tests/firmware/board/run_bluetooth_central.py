@@ -82,11 +82,11 @@ async def main():  # noqa: PLR0915 (one conversation from beginning to end)
     assert (await until(12))[1] == 0
     handles = {bytes(data[4]): data for event, data in events if event == 11}
     _, end, handle, _, _ = handles[b"\x35\x2a"]
-    ble.gattc_discover_descriptors(conn, handle + 1, end)
+    ble.gattc_discover_descriptors(conn, handle, end)
     assert (await until(14))[1] == 0
     cccd = next(data[1] for event, data in events if event == 13 and data[2] == bluetooth.UUID(0x2902))
     clock = handles[b"\x2b\x2a"][2]
-    if not kept:
+    if (2, b"\x01" + bytes(reversed(address))) not in kept:
         ble.gattc_read(conn, clock)
         say("refused", (await until(16))[2])
     ble.gap_pair(conn)

@@ -19,6 +19,7 @@ def irq(event, data):
     if event == 19:
         heard.append(bytes(data[2]))
         time.sleep_ms(60)  # meanwhile the device goes on
+    return True if event == 30 else None
 
 
 async def until(number):

@@ -9,12 +9,13 @@ import gc
 import json
 import sys
 
+from radio_listener import Hears, say
+
 from firmware.clock import Clock
 from firmware.radio import BluetoothDevice, Bonds, Limits, Radio
 from firmware.time_zone import Zone
 from gateway.drivers import driver_named
 from gateway.hub.events import log
-from radio_listener import Hears, say
 
 
 async def main():
@@ -34,9 +35,7 @@ async def main():
     pairing = facts.get("pairing", True)
     hears = Hears(facts.get("work_ms", 0))
     hears.fault_at = facts.get("fault_at", 0)
-    radio = Radio(
-        devices, hears, clock, lambda driver: True, lambda address: pairing, Bonds(facts["bonds"]), limits
-    )
+    radio = Radio(devices, hears, clock, lambda _: True, lambda _: pairing, Bonds(facts["bonds"]), limits)
     task = asyncio.create_task(radio.run())
     reader = asyncio.StreamReader(sys.stdin)
     while True:
