@@ -57,6 +57,8 @@ class ImprovBle:
 
     def heard(self, event: int, data: "tuple") -> None:  # type: ignore[type-arg]
         """From the radio's handler: keeps what came, and leaves."""
+        if event not in (_CAME, _WENT, _WRITTEN, _MTU):
+            return
         if event == _CAME and self._conn is not None:
             self._ble.gap_disconnect(data[0])
         elif event == _CAME:

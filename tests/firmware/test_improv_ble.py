@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import random
 
 import pytest
 from bumble.core import UUID, AdvertisingData, BaseBumbleError
@@ -117,7 +119,7 @@ def setup(tmp_path, monkeypatch):
 
         async def whole(home):
             words = [str(data), str(open_ms), str(authorised_ms)]
-            firmware = await home.run(await home.board(), "run_improv_ble.py", *words, heap="192k")
+            firmware = await home.run(await home.board(), "run_improv_ble.py", *words, heap="384k")
             await firmware.until("open")
             await test(firmware, Phone(home.air), home)
 
@@ -297,6 +299,30 @@ def test_half_a_packet_of_a_phone_that_left_is_not_the_start_of_another(setup):
         assert await other.ask(INFORMATION)
 
     setup(test)
+
+
+def test_any_bytes_at_all(setup):
+    """Good commands, changed at random and cut anywhere: the hub obeys the next good one."""
+    chance = random.Random(20261122)
+    good = [framed(command) for command in range(8)] + [
+        framed(WIFI, prefixed(b"Thuis", b"geheim123")),
+        framed(NAME, b"Keuken"),
+    ]
+
+    async def test(firmware, phone, home):
+        await phone.connect()
+        for _ in range(60 * int(os.environ.get("MEETHUB_DOSE", "1"))):
+            data = bytearray(chance.choice(good) * chance.choice((1, 1, 1, 30)))
+            for _ in range(chance.randint(1, 4)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            await phone.send(bytes(data), chance.choice((1, 7, 20, 244)), response=chance.random() < 0.7)
+        await asyncio.sleep(3.2)  # what is left of half a packet is forgotten
+        while not phone.told.empty():
+            phone.told.get_nowait()
+        assert (await phone.ask(INFORMATION))[0] == b"Meethub"
+        assert not [line for line in firmware.noise if "Traceback" in line]
+
+    setup(test, open_ms=60000)
 
 
 def test_one_phone_at_a_time(setup):

@@ -56,7 +56,7 @@ def setup(tmp_path, monkeypatch):
     def run(test, page=page):
         async def whole(home):
             words = [str(tmp_path / "data"), str(page), str(names)]
-            cable = Cable(await home.run(await home.board(), "run_setup.py", *words, heap="256k"))
+            cable = Cable(await home.run(await home.board(), "run_setup.py", *words, heap="384k"))
             await cable.until(HEAD + bytes([1, 1, AUTHORISED]))
             await test(cable, Phone(home.air), page)
 
