@@ -335,7 +335,7 @@ def test_many_visits_leave_no_trace_in_the_heap(tmp_path, dose):
     portal = Portal(tmp_path, open_ms=1500 + 1500 * dose, heap="160k")
     for _ in range(100 * dose):
         portal.raw(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-    before, after = int(portal.said[0].split()[1]), int(portal.until("shut")[2])
+    before, after = int(portal.said[0].split()[1]), int(portal.until("shut", 20 + 2 * dose)[2])
     assert after <= before + 1024
     assert int(portal.until("heap")[1]) < 8192
     portal.close()
