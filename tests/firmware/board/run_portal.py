@@ -10,8 +10,10 @@ import socket
 import sys
 
 from firmware.light import Light
-from firmware.setup import drop_rare
+from firmware.modules import forget, loaded
 from firmware.setup.wifi import Wifi
+
+STEADY = ("firmware.setup.wifi", "firmware.setup.credentials")
 
 
 def taken(port):
@@ -53,7 +55,7 @@ async def main(folder, open_ms, page_port, names_port, patience_ms):
     for task in tasks:
         task.cancel()
     del setup, portal, window, room, frame, Portal, setup_key, Setup
-    drop_rare()
+    forget(*[name for name in loaded("firmware.setup") if name not in STEADY])
     await asyncio.sleep(0.3)  # the server's own task ends
     gc.collect()
     print("heap", gc.mem_alloc() - before)

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from firmware.light import Light
-from firmware.setup import drop_rare, opening
+from firmware.setup import opening
 from firmware.setup.wifi import Wifi
 
 
@@ -17,7 +17,6 @@ async def main(folder, page_port, names_port):
     tasks = [asyncio.create_task(part.run()) for part in (light, wifi)]
     setup = opening.window(wifi, light, [b"Meethub", b"1.0.0", b"virtual"], "AB12")
     await opening.keep_open(setup, folder, "AB12", (page_port, names_port))
-    drop_rare()
     print("shut", wifi.connected)
     for task in tasks:
         task.cancel()
