@@ -296,6 +296,17 @@ class Stranger:
     def answer(self) -> Any:
         return self.answers.get(timeout=WITHIN_S)
 
+    def kept(self, topic: str, within_s: float = WITHIN_S) -> bytes:
+        """What the broker keeps of a topic: said at each subscription, once the broker has stored it."""
+        deadline = time.monotonic() + within_s
+        before = len(self.arrived.all)
+        while len(self.arrived.all) == before:
+            assert time.monotonic() < deadline, "nothing is kept"
+            self.client.subscribe(topic, 1)
+            self.answer()
+            threading.Event().wait(0.05)
+        return bytes(self.arrived.all[before][1])
+
     def drop(self) -> None:
         """End the connection without a goodbye."""
         ours = self.client.socket()

@@ -133,18 +133,23 @@ def test_it_comes_back_when_the_broker_does(rig, listening) -> None:
 
 
 def test_presence_is_kept_for_whoever_asks(rig) -> None:
-    """A strange client with the bridge's right to listen; the broker hands it what it keeps."""
+    """Two strange clients with the bridge's right to listen: one always, one that asks late."""
     topic = up("hub-there", "presence")
-    with Stranger(rig.port, rig.bridge(), "bridge-asks") as stranger:
-        assert not stranger.answer().is_failure
+    with (
+        Stranger(rig.port, rig.bridge(), "bridge-always") as always,
+        Stranger(rig.port, rig.bridge(), "bridge-late") as late,
+    ):
+        assert not always.answer().is_failure
+        assert not late.answer().is_failure
+        always.client.subscribe(topic, 1)
+        always.answer()
         with board(rig, "hub-there") as hub:
             hub.online()
-            stranger.client.subscribe(topic, 1)
-            stranger.arrived.wait_for((topic, b"1"))
             hub.kill()
-            stranger.arrived.wait_for((topic, b"0"))
+            always.arrived.wait_for((topic, b"0"))
         with board(rig, "hub-there") as hub:
             hub.online()
-            stranger.arrived.wait(lambda seen: seen[-1] == (topic, b"1"))
-        stranger.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
-        assert [payload for _, payload in stranger.arrived.all] == [b"1", b"0", b"1", b"0"]
+            always.arrived.wait(lambda seen: seen[-1] == (topic, b"1"))
+            assert late.kept(topic) == b"1"
+        always.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
+        assert [payload for _, payload in always.arrived.all] == [b"1", b"0", b"1", b"0"]

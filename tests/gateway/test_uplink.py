@@ -27,6 +27,8 @@ TOPIC = up("hub-1", "envelope")
 def rig(tmp_path_factory) -> Iterator[Rig]:
     found = Rig(tmp_path_factory.mktemp("broker"))
     found.start()
+    with bridge(found.intake_settings("bridge-first")):
+        pass  # the callout service answers: from here on a refusal is one
     yield found
     found.stop()
 
@@ -94,21 +96,28 @@ class Middle:
 
 
 def test_presence_is_kept_for_whoever_asks(rig) -> None:
+    """Two strange clients with the bridge's right to listen: one always, one that asks late."""
     topic = up("hub-there", "presence")
     settings = rig.uplink_settings("hub-there")
-    with Stranger(rig.port, rig.bridge(), "bridge-asks") as asking:
-        assert not asking.answer().is_failure
+    with (
+        Stranger(rig.port, rig.bridge(), "bridge-always") as always,
+        Stranger(rig.port, rig.bridge(), "bridge-late") as late,
+    ):
+        assert not always.answer().is_failure
+        assert not late.answer().is_failure
+        always.client.subscribe(topic, 1)
+        always.answer()
         with Middle(rig.port) as middle, uplink(settings, port=middle.port, first_delay_s=600) as line:
             line.connected()
-            asking.client.subscribe(topic, 1)
-            asking.arrived.wait_for((topic, b"1"))
+            always.arrived.wait_for((topic, b"1"))
             middle.cut()
-            asking.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
+            always.arrived.wait_for((topic, b"0"))
         with uplink(settings) as line:
             line.connected()
-            asking.arrived.wait(lambda seen: seen[-1] == (topic, b"1"))
-        asking.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
-        assert [payload for _, payload in asking.arrived.all] == [b"1", b"0", b"1", b"0"]
+            always.arrived.wait(lambda seen: seen[-1] == (topic, b"1"))
+            assert late.kept(topic) == b"1"
+        always.arrived.wait(lambda seen: seen[-1] == (topic, b"0"))
+        assert [payload for _, payload in always.arrived.all] == [b"1", b"0", b"1", b"0"]
 
 
 def test_nothing_is_taken_while_there_is_no_connection(rig) -> None:
