@@ -62,7 +62,7 @@ class Signer:
         """Delete a former key: nothing more is to be signed or sent under it."""
         name = RETIRED + kid.hex() + ".key"
         if name in _kept(folder):
-            os.remove(folder + "/" + name)
+            _removed(folder + "/" + name)
 
     def sign(self, data: bytes) -> bytes:
         """The 64-byte Ed25519 signature (RFC 8032)."""
@@ -147,6 +147,13 @@ def _prepare(folder: str) -> None:
         for name in os.listdir(folder):
             if name.endswith(".key.new"):
                 os.remove(folder + "/" + name)
+    except OSError as error:
+        raise SignerError("key-not-written", str(error))
+
+
+def _removed(path: str) -> None:
+    try:
+        os.remove(path)
     except OSError as error:
         raise SignerError("key-not-written", str(error))
 

@@ -154,6 +154,18 @@ def test_a_renewed_key_is_the_hubs_own_and_the_old_one_is_kept_until_retired():
     assert Signer.open(KEYS).kid == newer.kid
 
 
+def test_a_former_key_that_cannot_be_deleted_or_listed_is_our_error():
+    board = fresh()
+    old = Signer.open(KEYS)
+    Signer.renew(KEYS)
+    board.flash.broken = True
+    raises("key-not-written", lambda: Signer.retire(KEYS, old.kid))
+    board.flash.broken = False
+    raises("key-unreadable", lambda: Signer.former(AT + "/nowhere"))
+    Signer.retire(KEYS, old.kid)
+    assert Signer.former(KEYS) == []
+
+
 def test_a_damaged_key_can_be_renewed():
     fresh()
     Signer.open(KEYS)
