@@ -4,8 +4,9 @@
 The board (gateway/simulator/virtual_board.py) listens on the loopback port in MEETHUB_BLE_PORT. What hurts
 on a real board is imitated: buffers are overwritten when the handler returns; events wait in a ring of
 `rxbuf` bytes, and what does not fit is lost (scan results first); an indication is confirmed before the
-handler runs. An ESP32 has no such ring (it hands events over at once), so that this is the harder case. The
-handler runs in an asyncio task: `active(True)` needs a running loop.
+handler runs. An ESP32 has no such ring: it hands events over at once and knows no `rxbuf` (as here where
+MEETHUB_BLE_RING is "none"), so that the ring is the harder case. The handler runs in an asyncio task:
+`active(True)` needs a running loop.
 
 Source: MicroPython, docs/library/bluetooth.rst, and enqueue_irq in extmod/modbluetooth.c.
 """
@@ -91,6 +92,7 @@ class BLE:
         self._config = {"rxbuf": _USUAL_RING, "mtu": 256, "gap_name": "MPY ESP32", "addr_mode": 0}
         self._ring = []
         self._ring_bytes = 0
+        self._has_ring = os.getenv("MEETHUB_BLE_RING") != "none"
         self.lost = 0  # events that found no room; only here, for tests
 
     def _ask(self, *words):
@@ -148,7 +150,17 @@ class BLE:
                 return 0, bytes.fromhex(self._ask("mac"))
             return self._config[name]
         for name, value in values.items():
-            if name not in ("rxbuf", "mtu", "bond", "le_secure", "mitm", "io", "gap_name", "addr_mode"):
+            known = name != "rxbuf" or self._has_ring
+            if not known or name not in (
+                "rxbuf",
+                "mtu",
+                "bond",
+                "le_secure",
+                "mitm",
+                "io",
+                "gap_name",
+                "addr_mode",
+            ):
                 raise ValueError("unknown config param")
             plain = bytes(value).decode() if isinstance(value, (bytes, bytearray)) else value
             self._config[name] = plain
@@ -185,7 +197,7 @@ class BLE:
         return data[at:]
 
     def _enqueue(self, event) -> None:
-        full = self._ring_bytes + len(event) + 1 > self._config["rxbuf"]
+        full = self._has_ring and self._ring_bytes + len(event) + 1 > self._config["rxbuf"]
         if full and event[0] not in (_GET_SECRET, _SET_SECRET):  # these are asked at once, past the ring
             if event[0] == _SCAN_RESULT or not self._ring or self._ring[0][0] != _SCAN_RESULT:
                 self.lost += int(event[0] != _SCAN_RESULT)
@@ -200,7 +212,7 @@ class BLE:
             self._give_secret(body)
         elif number == _SET_SECRET:
             self._keep_secret(body)
-        else:
+        elif number != _READY:  # of an attempt to switch on that failed half-way
             self._call(number, self._fields(number, body))
         for at in range(len(data)):
             data[at] = 0xA5
