@@ -122,7 +122,12 @@ def _keep(folder: str, path: str) -> None:
 
 
 def _kept(folder: str) -> list[str]:
-    return sorted([name for name in os.listdir(folder) if name.startswith(RETIRED) and name.endswith(".key")])
+    """The names of former keys."""
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise SignerError("key-unreadable", str(error))
+    return sorted([name for name in names if name.startswith(RETIRED) and name.endswith(".key")])
 
 
 def _checked(path: str, data: bytes | None) -> tuple[int, bytes, bytes]:
