@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.simulator.devices.ascii_scale import AsciiScale
+from gateway.simulator.devices.contec_oximeters import NewContec, OldContec
 from gateway.simulator.devices.contour_meter import ContourMeter
 from gateway.simulator.devices.freestyle_meter import FreestyleMeter
 from gateway.simulator.devices.lifescan_meters import UltraEasy
@@ -249,6 +250,27 @@ async def test_a_meter_is_asked_and_tells_what_it_holds(hub_on, plugged, kind):
     assert sorted(row["glucose"] for row in hub.values[:3]) == sorted(row["glucose"] for row in wanted)
     assert [facts for facts in hub.all("record") if "error" in facts] == []
     assert hub.all("problem") == []
+
+
+@pytest.mark.parametrize("kind", [OldContec, NewContec], ids=lambda kind: kind.__name__)
+async def test_an_oximeter_tells_the_night_that_it_holds(hub_on, plugged, kind):
+    """Two minutes of a value a second, at whichever speed and parity this one has."""
+    oximeter = await plugged(kind)
+    await oximeter.night([(93 + at % 6, 60 + at % 60) for at in range(130)], ago=timedelta(hours=1))
+    hub = await hub_on(oximeter.path, oximeter.driver, heap="400k")
+    wanted = demanded(oximeter)
+    await hub.until(lambda: len(hub.values) >= len(wanted), 40)
+    assert hub.values[: len(wanted)] == wanted
+    assert hub.all("problem") == []
+
+
+async def test_a_scale_tells_what_stood_on_it(hub_on, plugged):
+    scale = await plugged(AsciiScale)
+    hub = await hub_on(scale.path, scale.driver)
+    await listening(scale)
+    assert await scale.weigh(724)
+    await hub.until(lambda: hub.values)
+    assert hub.values == demanded(scale)
 
 
 async def test_a_meter_that_waits_for_acknowledgements_gets_them_only_for_what_is_stored(hub_on, plugged):
