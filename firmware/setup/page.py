@@ -90,9 +90,9 @@ def words(language: int, key: str) -> str:
 
 def top(language: int) -> "Iterator[str]":
     """From the beginning to the heading."""
-    code, other = ("nl", "en") if language == 0 else ("en", "nl")
+    own, other = ("nl", "en") if language == 0 else ("en", "nl")
     yield (
-        "<!doctype html><html lang=" + code + "><head><meta charset=utf-8><title>" + words(language, "title")
+        "<!doctype html><html lang=" + own + "><head><meta charset=utf-8><title>" + words(language, "title")
     )
     yield '</title><meta name=viewport content="width=device-width,initial-scale=1"><style>'
     yield _CSS
@@ -106,8 +106,8 @@ def form(
     language: int, networks: "list[tuple[bytes, int, int]]", token: str, chosen: bytes
 ) -> "Iterator[str]":
     """chosen: the network that was chosen before."""
-    code = "nl" if language == 0 else "en"
-    yield "<p>" + words(language, "lead") + '</p><form method=post action="/?lang=' + code + '">'
+    own = "nl" if language == 0 else "en"
+    yield "<p>" + words(language, "lead") + '</p><form method=post action="/?lang=' + own + '">'
     yield (
         "<input type=hidden name=token value="
         + token
@@ -127,7 +127,7 @@ def form(
         + words(language, "send")
         + "</button></form>"
     )
-    yield '<a href="/?lang=' + code + '&amp;scan=1">' + words(language, "again") + "</a>"
+    yield '<a href="/?lang=' + own + '&amp;scan=1">' + words(language, "again") + "</a>"
 
 
 def trying(language: int) -> str:
