@@ -24,7 +24,7 @@ _CHARACTERISTICS_DONE, _DESCRIPTORS_DONE = const(12), const(14)
 _READ_DONE, _WRITE_DONE, _NOTIFY, _INDICATE = const(16), const(17), const(18), const(19)
 _MTU, _ENCRYPTION, _GET_SECRET, _SET_SECRET = const(21), const(28), const(29), const(30)
 _NO_CONNECTION = const(0xFFFF)
-_RING = const(8192)
+_RING, _MTU_SIZE = const(8192), const(247)
 _MOST_ADVERTS = const(16)
 _DIRECTED = const(1)  # the last form of an advertisement that invites to connect
 _NO_INPUT_OUTPUT = const(3)
@@ -57,7 +57,11 @@ class Stack:
         self.ble.irq(self._irq)
         self.ble.active(True)
         self.bonds.save()  # NimBLE makes itself an identity
-        self.ble.config(rxbuf=_RING, mtu=247)
+        try:
+            self.ble.config(rxbuf=_RING)
+        except ValueError:
+            pass  # an ESP32 hands events over at once and has no ring
+        self.ble.config(mtu=_MTU_SIZE)
         # NimBLE then offers Secure Connections; a device that does not know them bonds as it can.
         self.ble.config(bond=True, mitm=False, le_secure=True, io=_NO_INPUT_OUTPUT)
 

@@ -10,6 +10,7 @@ from gateway.simulator.virtual_radio import AdapterPort, Air
 from tests.firmware.conftest import ROOT, micropython
 
 BOARD = Path("tests/firmware/board")
+PATH = "firmware/virtual:.:tests/firmware/board:.frozen"
 
 
 class Firmware:
@@ -84,9 +85,7 @@ class Home:
         self._boards.append(board)
         return board.port
 
-    async def run(
-        self, port, script, *words, heap="4M", path="firmware/virtual:.:tests/firmware/board:.frozen"
-    ):
+    async def run(self, port, script, *words, heap="4M", **environment):
         process = await asyncio.create_subprocess_exec(
             micropython(),
             "-X",
@@ -94,7 +93,7 @@ class Home:
             str(BOARD / script),
             *words,
             cwd=ROOT,
-            env={**os.environ, "MICROPYPATH": path, "MEETHUB_BLE_PORT": str(port)},
+            env={**os.environ, "MICROPYPATH": PATH, "MEETHUB_BLE_PORT": str(port), **environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

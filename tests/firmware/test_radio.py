@@ -39,7 +39,7 @@ def now_ms():
 async def radio_of(home, port, devices=None, limits=None, **facts):
     """Firmware with these devices: (address, driver, bond, identity). image: run in place."""
     image = facts.pop("image", None)
-    started = {"heap": facts.pop("heap")} if "heap" in facts else {}
+    started = {name: facts.pop(name) for name in ("heap", "MEETHUB_BLE_RING") if name in facts}
     usual = [(METER, "blood-pressure", False, "cuff")]
     told = {
         "devices": devices or usual,
@@ -119,12 +119,13 @@ def image(tmp_path_factory):
     return str(folder / "image")
 
 
-def test_a_cuff_is_bonded_with_and_read(tmp_path):
+@pytest.mark.parametrize("ring", ["none", "yes"])
+def test_a_cuff_is_bonded_with_and_read(tmp_path, ring):
     async def test(home):
         meter = await cuff_in(home, clock_offset_s=-600)
         sent = await measured(meter, 3)
         await meter.pairing_mode()
-        firmware = await radio_of(home, await home.board())
+        firmware = await radio_of(home, await home.board(), MEETHUB_BLE_RING=ring)
         await firmware.until("closed")
         sent += await measured(meter, 2, start=140)
         await firmware.until("closed")
@@ -165,12 +166,12 @@ def test_a_burst_and_a_slow_hub_lose_nothing_in_128_kilobytes(tmp_path, image):
 
 def test_a_full_queue_hangs_up_and_the_device_keeps_the_rest(tmp_path):
     async def test(home):
-        meter = await cuff_in(home, pace_s=0.002)
-        sent = await measured(meter, 100)
+        meter = await cuff_in(home, pace_s=0.005)
+        sent = await measured(meter, 140)
         await meter.pairing_mode()
-        firmware = await radio_of(home, await home.board(), work_ms=20, limits={"room": 4096})
+        firmware = await radio_of(home, await home.board(), work_ms=20, limits={"room": 8192})
         async with asyncio.timeout(30):
-            while len(set(heard(firmware.said))) < 100:
+            while len(set(heard(firmware.said))) < 140:
                 await firmware.until("closed")
         said = await end(firmware)
         assert sorted(set(heard(said))) == sorted(sent)

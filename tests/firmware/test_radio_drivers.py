@@ -52,7 +52,7 @@ def test_every_bluetooth_device_is_read_as_it_measured(tmp_path):
     async def test(home):
         devices = await devices_in(home)
         bound = [(device.address, driver, False, driver) for driver, device in devices.items()]
-        limits = {"quiet_ms": 1500, "rest_ms": 100, "idle_rest_ms": 300, "prepare_ms": 8000, "read_ms": 4000}
+        limits = {"quiet_ms": 1000, "rest_ms": 100, "idle_rest_ms": 100, "prepare_ms": 8000, "read_ms": 4000}
         firmware = await radio_of(home, await home.board(), bound, limits=limits)
         people = [asyncio.create_task(device.use()) for device in devices.values()]
         try:

@@ -44,7 +44,7 @@ async def main():
     await until(17)
     quiet = time.ticks_ms()
     seen = 0
-    while time.ticks_diff(time.ticks_ms(), quiet) < 600:
+    while time.ticks_diff(time.ticks_ms(), quiet) < 3000 and 8 not in latest:
         if len(heard) != seen:
             seen, quiet = len(heard), time.ticks_ms()
         await asyncio.sleep_ms(5)
