@@ -169,7 +169,7 @@ def test_a_full_queue_hangs_up_and_the_device_keeps_the_rest(tmp_path):
         meter = await cuff_in(home, pace_s=0.005)
         sent = await measured(meter, 140)
         await meter.pairing_mode()
-        firmware = await radio_of(home, await home.board(), work_ms=20, limits={"room": 8192})
+        firmware = await radio_of(home, await home.board(), work_ms=25, limits={"room": 6144})
         async with asyncio.timeout(30):
             while len(set(heard(firmware.said))) < 140:
                 await firmware.until("closed")
