@@ -67,7 +67,9 @@ class Captures:
             if kind == _ROW:
                 self.waiting = join(self.waiting, ((first, first),))
                 if first > high + 1:
-                    self.lost = join(self.lost, ((high + 1, first - 1),))
+                    self.lost = join(
+                        self.lost, ((high + 1, first - 1 if first < high + _JUMP else high + 1),)
+                    )
                 high = first
             released = join(released, unpack_ranges(body if kind == _RELEASED else b""))
         self._firsts[number] = low
@@ -90,7 +92,7 @@ class Captures:
 
     def release(self, rows: "Ranges") -> None:
         """These are not needed any more: one commit."""
-        self._write(_released(rows), self.last + 1)
+        self._write(_released(self._done(rows)), self.last + 1)
         self.sealed(rows)
 
     def sealed(self, rows: "Ranges") -> None:
@@ -104,8 +106,9 @@ class Captures:
             self._segments.append([_released(self._done())])
         self._loose = False
 
-    def _done(self) -> "Ranges":
-        return subtract(((1, self.last),), self.waiting) if self.last else ()
+    def _done(self, more: "Ranges" = ()) -> "Ranges":
+        """All but what waits."""
+        return subtract(((1, self.last),), subtract(self.waiting, more)) if self.last else ()
 
     def _write(self, data: bytes, first: int) -> None:
         segments = self._segments

@@ -7,11 +7,11 @@ measurement. Behind the frame stands the message, and then a frame with a copy o
 """
 
 import struct
+from hashlib import sha256
 
 from firmware.outbox.captures import pack_ranges, unpack_ranges
 from firmware.outbox.known import EVIDENCE
 from firmware.outbox.squeeze import expand, squeeze
-from gateway.hub.stored import Message
 from gateway.wire.cbor import head
 from gateway.wire.envelope import digest, message, open_signed
 from gateway.wire.errors import WireError
@@ -22,6 +22,7 @@ HEAD_FORM = "<HII8s32s"
 HEAD_SIZE = 50
 # Added to a stage: the citizen had this disclosure erased.
 ERASED = 8
+_NULL = 0xF6
 _STAGE, _SIZE_FORM, _SIZED, _KEY_SIZE = 7, "<HB", 3, 32
 
 # What a buffer that ends early raises: MicroPython a ValueError, CPython one of its own.
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from firmware.outbox.known import Entry
     from gateway.hub.given import Ranges
 
+    Spots = list[tuple[int, int] | None]
+    Opened = tuple[bytearray, Spots, list[int]]
     # Size, stage (with ERASED), key of the measurement or nothing.
     Part = tuple[int, int, bytes]
 
@@ -82,34 +85,43 @@ class Envelope:
 
     # The message.
 
-    def squeezed(self, signed: bytes, disclosures: list[bytes | None]) -> bytes:
-        """The message as it is stored; its sizes are noted."""
-        raw = message(signed, disclosures)
-        self.size, self.signed = len(raw), len(signed)
-        return squeeze(raw, 1 + len(signed))
+    def squeezed(self, raw: bytes | bytearray, signed: int) -> bytes:
+        """A message as it is stored, of which so many bytes are signed; both sizes are noted."""
+        self.size, self.signed = len(raw), signed
+        return squeeze(raw, 1 + signed)
 
-    def opened(self, data: bytes) -> "tuple[bytes, list[bytes | None], list[int]] | None":
-        """What is signed, the disclosures, which of them are not what was signed; None without the first."""
+    def opened(self, data: bytes) -> "Opened | None":
+        """The message, where each disclosure is in it, and which are not what was signed; None for none.
+
+        A disclosure is nowhere when it was erased or is not what was signed.
+        """
         raw = expand(data, self.size)
-        signed = bytes(raw[1 : 1 + self.signed])
-        hashes = self._hashes(signed)
+        hashes = self._hashes(bytes(raw[1 : 1 + self.signed]))
         if hashes is None or len(hashes) != len(self.parts):
             return None
-        at = 1 + self.signed + len(head(4, len(hashes)))
-        found: list[bytes | None] = []
+        view, at = memoryview(raw), 1 + self.signed
+        raw[:1] = b"\x82"  # no hash proves what stands between, but what it must be is known
+        at = _put(raw, at, head(4, len(hashes)))
+        spots: list[tuple[int, int] | None] = []
         bad: list[int] = []
         for index, (size, stage, _) in enumerate(self.parts):
-            if stage & ERASED and raw[at : at + 1] == b"\xf6":
-                found.append(None)
+            if stage & ERASED and raw[at] == _NULL:
+                spots.append(None)
                 at += 1
                 continue
-            at += len(head(2, size)) + size
-            part = bytes(raw[at - size : at])
-            whole = digest(part) == hashes[index]
-            found.append(part if whole and not stage & ERASED else None)
+            at = _put(raw, at, head(2, size)) + size
+            whole = sha256(view[at - size : at]).digest() == hashes[index]
+            spots.append((at - size, at) if whole and not stage & ERASED else None)
             if not whole:
                 bad.append(index)
-        return signed, found, bad
+        return raw, spots, bad
+
+    def message(self, raw: bytearray, spots: "Spots") -> bytes | bytearray:
+        """The upward message, null for disclosures that are nowhere."""
+        if None not in spots:
+            return raw
+        parts = [None if spot is None else bytes(raw[spot[0] : spot[1]]) for spot in spots]
+        return message(bytes(raw[1 : 1 + self.signed]), parts)
 
     def _hashes(self, signed: bytes) -> list[bytes] | None:
         if digest(signed) != self.hash:
@@ -122,8 +134,11 @@ class Envelope:
             return None
         return sealed.contents.hashes
 
-    def message(self, signed: bytes, disclosures: list[bytes | None]) -> Message:
-        return Message(self.kid, self.sequence, self.hash, message(signed, disclosures))
+
+def _put(raw: bytearray, at: int, part: bytes) -> int:
+    """Where it ends."""
+    raw[at : at + len(part)] = part
+    return at + len(part)
 
 
 def envelope_from_body(body: bytes) -> Envelope | None:

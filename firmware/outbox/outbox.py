@@ -20,10 +20,11 @@ from firmware.outbox.known import EVIDENCE, STAGES, Known
 from firmware.outbox.opening import load
 from firmware.outbox.space import erase, free_batch, sweep
 from firmware.outbox.state import apply_state
+from firmware.outbox.streamed import Stored
 from gateway.hub.errors import OutboxError
 from gateway.hub.events import log
 from gateway.hub.stored import PARTIAL, WHOLE, Captured, Effect, Head, Message, common, join, subtract
-from gateway.wire.envelope import MAX_ITEMS, MAX_MESSAGE, digest
+from gateway.wire.envelope import MAX_ITEMS, MAX_MESSAGE, digest, message
 from gateway.wire.measurement import Capture
 from gateway.wire.state import AFTER_TIME, NEVER
 
@@ -36,6 +37,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from firmware.outbox.envelope import Opened
     from gateway.hub.given import Ranges
     from gateway.wire.items import DeviceClock, Frame
     from gateway.wire.measurement import Device, Moment
@@ -187,7 +189,7 @@ class Outbox:
             owner = owner or evidence_of
             envelope.parts.append((len(data), stage if owner else 0, owner))
         envelope.rows = common(_ranges(rows), self.captures.waiting)
-        self._put(envelope, envelope.squeezed(signed, list(disclosures)), before)
+        self._put(envelope, envelope.squeezed(message(signed, list(disclosures)), len(signed)), before)
         key.moved_to(sequence, envelope.hash, statements)
         self.facts.keys[key.number] = key
 
@@ -230,14 +232,14 @@ class Outbox:
     ) -> "Iterator[Message]":
         """What the bridge does not have: the newest first unless it is excluded, then oldest first.
 
-        Each message is read when it is asked for, so that there is one in memory. known: the keys that the
-        bridge knows; None for all. Not what was refused, as long as that stands. What cannot be read any
-        more goes out of the way, to `unreported_damage` and `unreported_parts`; the others go on.
+        Messages are checked one by one when they are asked for, and read when written out (`Stored`).
+        known: the keys that the bridge knows; None for all. Not what was refused, as long as that stands.
+        What cannot be read any more goes out of the way, to `unreported_damage` and `unreported_parts`.
         """
         for key, sequence in self._choose(limit, exclude, known):
-            message = self._message(key, sequence)
-            if message is not None:
-                yield message
+            found = self._message(self.facts.keys[key.number], sequence)  # it may have changed meanwhile
+            if found is not None:
+                yield found
 
     def _choose(
         self, limit: int, exclude: set[tuple[bytes, int]], known: set[bytes] | None
@@ -261,28 +263,34 @@ class Outbox:
         return subtract(key.unaccepted(), tuple(waits))
 
     def _message(self, key: Key, sequence: int) -> Message | None:
-        """The upward message, null where a disclosure is gone; None when it cannot be read any more."""
+        """What to send, null where a disclosure is gone; None when it cannot be read any more."""
         place = self.envelopes.find(key.number, sequence)
         opened = place[4].opened(self.envelopes.data(place)) if place is not None else None
         if place is None or opened is None:
             self._lose(key.number, sequence)
             return None
-        signed, parts, bad = opened
-        key = self.facts.keys[key.number]
-        noted = [part[1] for part in key.gone if part[0] == sequence]
-        new = [index for index, part in enumerate(parts) if part is None and index not in noted]
-        new += [
-            index
-            for index in noted
-            if index not in bad and parts[index] is not None and not _drop(parts, index)
-        ]
+        new = [index for index in _nowhere(opened) if index not in _gone(key, sequence)]
         if new:
             log.error("disclosures-unreadable", kid=key.kid.hex(), sequence=sequence, count=len(new))
-            self.mark_gone(
-                key, sequence, [(index, "unreadable" if index in bad else "erased") for index in new]
-            )
+            why = [(index, "unreadable" if index in opened[2] else "erased") for index in new]
+            self.mark_gone(key, sequence, why)
             self._unknow(place[4])
-        return place[4].message(signed, parts)
+        number, size = key.number, len(self._whole(place[4], opened))
+        stored = Stored(size, lambda: self._read(number, sequence))
+        return Message(key.kid, sequence, place[4].hash, stored)  # type: ignore[arg-type]
+
+    def _read(self, number: int, sequence: int) -> bytes | bytearray:
+        """The upward message; nothing when it is here no longer."""
+        place = self.envelopes.find(number, sequence)
+        opened = place[4].opened(self.envelopes.data(place)) if place is not None else None
+        return b"" if place is None or opened is None else self._whole(place[4], opened)
+
+    def _whole(self, envelope: Envelope, opened: "Opened") -> bytes | bytearray:
+        """The message without what is gone, also where that is still stored."""
+        raw, spots, _ = opened
+        for index in _gone(self.facts.keys[envelope.number], envelope.sequence):
+            spots[index] = None
+        return envelope.message(raw, spots)
 
     def mark_gone(self, key: Key, sequence: int, parts: list[tuple[int, str]]) -> None:
         changed = key.copy()
@@ -466,10 +474,12 @@ def _is_time(after_ms: int | None, now_ms: int | None) -> bool:
     return now_ms is not None and (after_ms is None or now_ms >= after_ms)
 
 
-def _drop(parts: list[bytes | None], index: int) -> bool:
-    """What was marked as gone stays so, though it is still there."""
-    parts[index] = None
-    return True
+def _gone(key: Key, sequence: int) -> list[int]:
+    return [part[1] for part in key.gone if part[0] == sequence]
+
+
+def _nowhere(opened: "Opened") -> list[int]:
+    return [index for index, spot in enumerate(opened[1]) if spot is None]
 
 
 def _stage(stage: bytes) -> int:

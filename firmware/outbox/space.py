@@ -147,10 +147,10 @@ def _without(outbox: "Outbox", measurements: list[bytes]) -> "Change":
         opened = envelope.opened(outbox.envelopes.data(place))
         if opened is None:
             return False  # it cannot be read: it is missed when it is asked for
-        signed, parts, bad = opened
+        raw, spots, bad = opened
         for index in bad:
             size, stage, key = envelope.parts[index]
             envelope.parts[index] = (size, stage | ERASED, key)
-        return envelope.squeezed(signed, parts)
+        return envelope.squeezed(envelope.message(raw, spots), envelope.signed)
 
     return change

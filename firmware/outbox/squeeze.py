@@ -19,7 +19,7 @@ WORDS = (
 )
 
 
-def squeeze(message: bytes, plain: int) -> bytes:
+def squeeze(message: bytes | bytearray, plain: int) -> bytes:
     """The message in less room. Of its first `plain` bytes, hashes and signature, only the start is tried."""
     out = bytearray()
     at = pending = back = missed = 0
@@ -48,7 +48,7 @@ def squeeze(message: bytes, plain: int) -> bytes:
     return bytes(out)
 
 
-def _match(message: bytes, at: int) -> tuple[int, int]:
+def _match(message: bytes | bytearray, at: int) -> tuple[int, int]:
     """(how far back, size) of the longest copy within reach."""
     seed = message[at : at + _SHORTEST]
     best = size = 0
@@ -67,7 +67,7 @@ def _match(message: bytes, at: int) -> tuple[int, int]:
     return best, size
 
 
-def _same(message: bytes, at: int, back: int) -> int:
+def _same(message: bytes | bytearray, at: int, back: int) -> int:
     """How many bytes from `at` on are those so far back."""
     start = at - back
     source, end = (message, at) if start >= 0 else (WORDS, len(WORDS))
@@ -79,7 +79,7 @@ def _same(message: bytes, at: int, back: int) -> int:
     return size
 
 
-def _literal(out: bytearray, message: bytes, start: int, end: int) -> None:
+def _literal(out: bytearray, message: bytes | bytearray, start: int, end: int) -> None:
     while start < end:
         part = message[start : min(end, start + 64)]
         out.append(len(part) - 1)

@@ -11,7 +11,7 @@ from gateway.hub.stored import ADDED, PARTIAL, WHOLE
 from gateway.wire.envelope import check_complete, digest, open_message
 from gateway.wire.items import DeviceClock, Frame
 from gateway.wire.state import NEVER, KeyState, Refusal, State
-from tests.firmware.board.outbox_story import DEVICE, MOMENT, envelope, measurement
+from tests.firmware.board.outbox_story import DEVICE, MOMENT, envelope, measurement, whole
 
 KID = b"the-key."
 MB = 1 << 20
@@ -265,7 +265,7 @@ def test_an_erased_measurement_leaves_null_in_the_message_and_no_byte_in_a_file(
         hub.outbox.apply(hub.state(0, forget=[measurement(1)]), set())
     for outbox in (hub.outbox, hub.open()):
         (message,) = outbox.to_send(8, set())
-        sealed, found = open_message(bytes(message.raw))
+        sealed, found = open_message(whole(message.raw))
         assert found == [None, other]
         check_complete(sealed, found)
         assert knows(outbox, measurement(1)), "so that it is not sealed again"
@@ -286,7 +286,7 @@ def test_evidence_is_erased_with_its_measurement_also_when_it_comes_after_the_wi
     hub.seal(keys=[], parts=[bytes(500)], evidence_of=measurement(7))
     hub.outbox.apply(hub.state(0, forget=[measurement(7)]), set())
     (message,) = hub.outbox.to_send(8, set())
-    assert open_message(bytes(message.raw))[1] == [None]
+    assert open_message(whole(message.raw))[1] == [None]
 
 
 def test_rows_that_wait_outlive_the_erasure_of_others(hub):

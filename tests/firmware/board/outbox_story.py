@@ -31,6 +31,19 @@ VERBS = (
 VERBS += ("time", "evidence", "taken")
 
 
+def whole(raw):
+    """A message to be sent: on a board it is read as it is written."""
+    if isinstance(raw, bytes):
+        return raw
+    data, piece = b"", bytearray(100)
+    while len(data) < len(raw):
+        count = raw.readinto(piece)
+        if not count:
+            return b"ended early"
+        data += bytes(piece[:count])
+    return data
+
+
 def measurement(number):
     return digest(b"measurement %d" % number)
 
@@ -104,7 +117,7 @@ class Story:
         }
 
     def shown(self, message):
-        proof = hashlib.sha256(bytes(message.raw)).digest()
+        proof = hashlib.sha256(whole(message.raw)).digest()
         return [message.kid.hex(), message.sequence, message.hash.hex(), proof.hex()]
 
     def stages(self, key):

@@ -8,6 +8,7 @@ import sys
 import time
 
 import vfs
+from outbox_story import whole
 
 from firmware.outbox import Outbox
 from gateway.hub.events import log
@@ -47,14 +48,14 @@ def main():
     took = time.ticks_diff(time.ticks_ms(), began)
     gc.collect()
     print("opened in %d ms, holds %d bytes, %d free" % (took, gc.mem_alloc() - before, gc.mem_free()))
-    whole = 0
+    count = 0
     for message in outbox.to_send(100000, set()):
-        sealed, parts = open_message(bytes(message.raw))
+        sealed, parts = open_message(whole(message.raw))
         check_complete(sealed, parts)
-        whole += len([part for part in parts if part is not None])
+        count += len([part for part in parts if part is not None])
     print(
         "%d readings whole, captured %d, damage %d"
-        % (whole, outbox.counts()["captured"], len(outbox.unreported_damage()))
+        % (count, outbox.counts()["captured"], len(outbox.unreported_damage()))
     )
 
 

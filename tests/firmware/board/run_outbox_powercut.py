@@ -13,7 +13,7 @@ import sys
 import time
 
 from outbox_flash import formatted, mounted
-from outbox_story import DEVICE, MOMENT, envelope, measurement
+from outbox_story import DEVICE, MOMENT, envelope, measurement, whole
 
 from firmware.outbox import Outbox
 from gateway.hub.errors import OutboxError
@@ -213,7 +213,7 @@ def check_envelopes(outbox, before, after, models):
     """Each is there, once, byte for byte, unless the bridge has it; what is quarantined is not sent."""
     found = {}
     for sent in outbox.to_send(10000, set()):
-        found[sent.kid, sent.sequence] = digest(bytes(sent.raw))
+        found[sent.kid, sent.sequence] = digest(whole(sent.raw))
     sure = before.waiting() & after.waiting()
     either = before.waiting() | after.waiting()
     need(set(found) <= either, "an envelope that the bridge has is sent, or one that was never sealed")
@@ -229,7 +229,7 @@ def proof_of(outbox, place, found):
     for key in outbox.facts.in_order():
         if key.kid == place[0] and key.refusal(place[1]) is not None:
             sent = outbox._message(key, place[1])
-            return None if sent is None else digest(bytes(sent.raw))
+            return None if sent is None else digest(whole(sent.raw))
     return None
 
 

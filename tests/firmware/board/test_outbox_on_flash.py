@@ -3,7 +3,7 @@
 import gc
 
 from outbox_flash import formatted, mounted
-from outbox_story import DEVICE, MOMENT, envelope, measurement
+from outbox_story import DEVICE, MOMENT, envelope, measurement, whole
 
 from firmware.outbox import Outbox
 from gateway.hub.errors import OutboxError
@@ -99,7 +99,7 @@ def test_a_write_that_failed_after_it_was_stored_does_not_come_back():
     hub.reopen()
     assert hub.sendable() == [2, 1]
     message = next(hub.outbox.to_send(1, set()))
-    assert len(open_message(bytes(message.raw))[1]) == 2
+    assert len(open_message(whole(message.raw))[1]) == 2
 
 
 def test_a_flash_that_others_filled_is_full_and_says_so():
