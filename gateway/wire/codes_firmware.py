@@ -57,11 +57,11 @@ FIRMWARE: dict[str, tuple[str, str, str]] = {
 
     # The line to the broker, and the time.
     "mqtt-malformed": ("operator",
-        "De server stuurt iets dat niet mag. De hub verbindt opnieuw. Controleer de broker.",
-        "The server sends what it must not. The hub connects again. Check the broker."),
+        "De server stuurt iets dat niet mag. Controleer de broker.",
+        "The server sends what it must not. Check the broker."),
     "mqtt-too-large": ("operator",
-        "De server stuurt een te groot bericht. De hub verbindt opnieuw. Controleer de broker.",
-        "The server sends a message that is too large. The hub connects again. Check the broker."),
+        "De server stuurt een te groot bericht. Controleer de broker.",
+        "The server sends a message that is too large. Check the broker."),
     "mqtt-ended": ("hub",
         "De server verbrak de verbinding. De hub verbindt opnieuw.",
         "The server ended the connection. The hub connects again."),
@@ -75,8 +75,8 @@ FIRMWARE: dict[str, tuple[str, str, str]] = {
         "Een tijdserver wil niet meer gevraagd worden. Zet een andere in de configuratie.",
         "A time server does not want to be asked any more. Put another one into the configuration."),
     "zone-rule": ("installer",
-        "De regel voor de tijdzone klopt niet. Gebruik bijvoorbeeld CET-1CEST,M3.5.0,M10.5.0/3.",
-        "The rule of the time zone is wrong. Use, for example, CET-1CEST,M3.5.0,M10.5.0/3."),
+        "De regel voor de tijdzone klopt niet. Schrijf hem zoals POSIX het doet.",
+        "The rule of the time zone is wrong. Write it as POSIX does."),
 
     # Updates of the hub's own program. What runs goes on, whatever is offered.
     "update-form": ("operator",
