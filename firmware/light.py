@@ -104,7 +104,7 @@ class Light:
     async def _interrupted(self, pattern: "Pattern | None", ms: int) -> bool:
         try:
             await asyncio.wait_for_ms(self._changed.wait(), ms)  # type: ignore[attr-defined]
-        except asyncio.TimeoutError:  # noqa: UP041 (another one on MicroPython)
+        except asyncio.TimeoutError:
             return False
         self._changed.clear()
         return self._next() is not pattern

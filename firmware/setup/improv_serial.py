@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     class Stream(Protocol):
         """Both ways of a port; a stream of asyncio is one."""
 
-        async def readexactly(self, n: int) -> bytes: ...
+        async def read(self, n: int) -> bytes: ...
         def write(self, data: bytes) -> None: ...
         async def drain(self) -> None: ...
 
@@ -37,6 +37,7 @@ _HEAD = b"IMPROV\x01"
 _STATE, _ERROR, _COMMAND, _RESULT = 1, 2, 3, 4
 _ASK_STATE = 2  # where Bluetooth has identify
 _ONLINE, _HAS_WIFI = 1, 2
+_PACKET_MS = 3000
 
 
 class ImprovSerial:
@@ -64,21 +65,38 @@ class ImprovSerial:
             self._improv.carriers.remove(self)
 
     async def _packet(self) -> tuple[int, bytes]:
-        """The next whole packet; (0, b"") for one whose checksum is wrong, which is answered."""
+        """The next whole packet; (0, b"") for one that is damaged or stops half way, which is answered."""
         await self._head()
-        kind, size = await self._stream.readexactly(2)
-        data = await self._stream.readexactly(size)
-        sum_said = await self._stream.readexactly(1)
-        if sum_said[0] == checksum(_HEAD + bytes([kind, size]) + data):
+        try:
+            kind, data, told = await asyncio.wait_for_ms(self._rest(), _PACKET_MS)  # type: ignore[attr-defined]
+        except asyncio.TimeoutError:
+            kind, data, told = 0, b"", -1
+        if told == checksum(_HEAD + bytes([kind, len(data)]) + data):
             return kind, data
         self.error(INVALID)
         return 0, b""
+
+    async def _rest(self) -> tuple[int, bytes, int]:
+        """Type, data and checksum."""
+        kind, size = await self._exactly(2)
+        data = await self._exactly(size)
+        return kind, data, (await self._exactly(1))[0]
+
+    async def _exactly(self, size: int) -> bytes:
+        """One by one: a port that is asked for two and has one stops everything until the other comes."""
+        data = b""
+        while len(data) < size:
+            sign = await self._stream.read(1)
+            if not sign:
+                raise EOFError
+            data += sign
+        return data
 
     async def _head(self) -> None:
         """One byte after the other: none of the head's is its first again, so a start over loses nothing."""
         met = 0
         while met < len(_HEAD):
-            sign = (await self._stream.readexactly(1))[0]
+            sign = (await self._exactly(1))[0]
             met = met + 1 if sign == _HEAD[met] else int(sign == _HEAD[0])
 
     async def _command(self, data: bytes) -> None:
@@ -135,14 +153,7 @@ class Console:
         import micropython
 
         micropython.kbd_intr(-1)
-        self._stream = asyncio.StreamReader(sys.stdin.buffer)  # type: ignore[arg-type]
-
-    async def readexactly(self, size: int) -> bytes:
-        """One by one: on a chip the console's `read` waits for all it is asked for, and all else with it."""
-        data = b""
-        while len(data) < size:
-            data += await self._stream.readexactly(1)
-        return data
+        self.read = asyncio.StreamReader(sys.stdin.buffer).read  # type: ignore[arg-type]
 
     def write(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)

@@ -244,6 +244,12 @@ def test_a_wrong_checksum_is_answered_and_the_next_packet_is_heard(client):
     assert client.ask(INFORMATION)[0] == b"Meethub"
 
 
+def test_half_a_packet_is_given_up_and_the_next_is_heard(client):
+    os.write(client.port, HEAD + b"\x03\xff\x01")
+    assert client.until(ERROR, 6, error=True) == bytes([INVALID])
+    assert client.ask(INFORMATION)[0] == b"Meethub"
+
+
 def test_noise_before_a_packet_is_passed_over(client):
     os.write(client.port, b"log line\nIMPIMPRO" + bytes(range(256)) + b"I")
     assert client.ask(INFORMATION)[0] == b"Meethub"
