@@ -161,7 +161,8 @@ def missing(chain: Chain) -> list[Sent]:
     lost = []
     for kind, row in (("blood-pressure", panels), ("oximetry", spo2)):
         left, names = row.sent - row.found, SHOWN[kind][0].names
-        for one in sorted(sent_of(chain.street_data, kind), key=lambda one: -one.at):
+        told = [one for street in chain.streets for one in sent_of(street, kind)]
+        for one in sorted(told, key=lambda one: -one.at):
             if one.sure and left[one.part(names)] > 0:
                 left[one.part(names)] -= 1
                 lost.append(one)
