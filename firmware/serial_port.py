@@ -142,9 +142,9 @@ class SerialPort:
 
     async def _hear(self, uart: "Port") -> None:
         """The next bytes, or silence."""
-        data = await self._next(uart, self._quiet_ms())
-        if data:
-            self._received(uart, data)
+        if await self._came(uart, self._quiet_ms()):
+            if self._allowed():  # what is not read stays with the device, or is gone with it
+                self._received(uart, uart.read(_MOST_AT_ONCE) or b"")
         elif self._visit is not None and self._visit.patience_s is not None:
             self._turn(uart, self._listener.silent)
         else:
@@ -152,15 +152,15 @@ class SerialPort:
         if self._streams():
             await asyncio.sleep_ms(self._limits.gather_ms)  # type: ignore[attr-defined]
 
-    async def _next(self, uart: "Port", quiet_ms: int) -> bytes:
-        """Nothing where nothing came for so long; what came while the hub was held up is no silence."""
+    async def _came(self, uart: "Port", quiet_ms: int) -> bool:
+        """Whether bytes came within that time; what came while the hub was held up is no silence."""
         until = ticks_add(ticks_ms(), quiet_ms)
         while True:
             over = ticks_diff(until, ticks_ms()) <= 0
             if uart.any():
-                return uart.read(_MOST_AT_ONCE) or b""
-            if over or not self._allowed():
-                return b""
+                return True
+            if over:
+                return False
             await asyncio.sleep_ms(self._limits.look_ms)  # type: ignore[attr-defined]
 
     def _quiet_ms(self) -> int:
@@ -173,6 +173,8 @@ class SerialPort:
         return limits.settle_ms if self._driver.asks else limits.quiet_ms
 
     def _received(self, uart: "Port", data: bytes) -> None:
+        if not data:
+            return
         self.bytes += len(data)
         visit = self._turn(uart, self._listener.received, "serial", data)
         self.problem = ""
