@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from firmware.past import Past
     from firmware.setup.window import Setup
     from firmware.watchdog import Watchdog
+    from gateway.hub.given import Signer
     from gateway.wire.state import State
 
 
@@ -69,6 +70,7 @@ class Appliance:
         if self._hub is not None:
             self._watchdog.expect(_HUB, _STALL_MS)
             works += self._hub.works(self._ticked)
+            works += self._hub.updates(self._board.hardware)
         if self._past.on_trial:
             self._watchdog.expect(TRIAL, TRIAL_MS)
         await asyncio.gather(*works)
@@ -122,17 +124,16 @@ class Appliance:
         if event == "record":
             self._light.show(RECEIVED)
 
-    def _acted(self, state: "State", kid: bytes) -> None:
+    def _acted(self, state: "State", signer: "Signer") -> None:
         """The bridge answered: a release on trial has shown that it works; what was delivered is shown."""
-        key = state.key(kid)
+        key = state.key(signer.kid)
         if key is None:
             return
         self._past.accepted(key.accepts)
         if self._settled is not None and key.settled > self._settled:
             self._light.show(DELIVERED)
         self._settled = key.settled
-        if self._past.on_trial:
-            self._past.confirm()
+        if self._past.on_trial and self._past.confirm(signer):
             self._watchdog.release(TRIAL)
             log.info("release-confirmed", sequence=self._past.sequence)
 

@@ -3,9 +3,11 @@
 {"hub": "hub-0002", "host": "bridge.example", "port": 8883, "state_key": "64 hex digits",
  "devices": [{"driver": "blood-pressure", "address": "F0:5A:01:02:03:04", "bond": true, "users": "1:1234"},
              {"driver": "nonin-serial", "uart": 1}],
- "zone": "CET-1CEST,M3.5.0,M10.5.0/3", "ntp": ["pool.ntp.org"], "first_delay_s": 60, "longest_delay_s": 600}
+ "zone": "CET-1CEST,M3.5.0,M10.5.0/3", "ntp": ["pool.ntp.org"], "first_delay_s": 60,
+ "longest_delay_s": 600, "updates": "releases.example:443/esp32/"}
 
-The first five are needed. zone: the home's, as POSIX writes it, for the clocks of devices.
+The first five are needed. zone: the home's, as POSIX writes it, for the clocks of devices. updates: the folder
+of releases on a web server (docs/updates.md); without it this hub stays as it is.
 """
 
 import json
@@ -17,7 +19,18 @@ from gateway.wire.topics import is_hub_id
 
 FILE = "config.json"
 ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
-_KEYS = ("hub", "host", "port", "state_key", "devices", "zone", "ntp", "first_delay_s", "longest_delay_s")
+_KEYS = (
+    "hub",
+    "host",
+    "port",
+    "state_key",
+    "devices",
+    "zone",
+    "ntp",
+    "first_delay_s",
+    "longest_delay_s",
+    "updates",
+)
 _DEVICE_KEYS = ("driver", "address", "uart", "bond", "users")
 _HEX = "0123456789abcdefABCDEF"
 
@@ -60,10 +73,12 @@ class Config:
         self.ntp = [_text({"ntp": name}, "ntp") for name in _list(row, "ntp", [])]
         self.first_delay_s = _number(row, "first_delay_s", 3600, 60)
         self.longest_delay_s = _number(row, "longest_delay_s", 86400, 600)
+        self.updates = _text(row, "updates", "")
         self.state_key = _public_key(_text(row, "state_key"))
         self.devices = [_entry(part) for part in _list(row, "devices")]
         _check("hub", good=is_hub_id(self.hub))
         _check("host", good=0 < len(self.host) < 254)
+        _check("updates", good=not self.updates or _is_place(self.updates))
 
 
 def load(folder: str) -> Config | None:
@@ -131,6 +146,15 @@ def _is_address(text: str) -> bool:
     """Six pairs of hex digits with colons, as it is printed."""
     pairs = text.split(":")
     return len(pairs) == 6 and _is_hex("".join(pairs)) and len(text) == 17
+
+
+def _is_place(text: str) -> bool:
+    """host:port/path/"""
+    place, slash, path = text.partition("/")
+    host, _, port = place.partition(":")
+    return (
+        bool(host and slash and port.isdigit()) and 0 < int(port) <= 65535 and (not path or path[-1] == "/")
+    )
 
 
 def _public_key(text: str) -> bytes:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from firmware.config import Config, Entry
     from firmware.serial_cable import Port
     from firmware.serial_port import SerialPort
+    from firmware.update_http import HttpSource
     from gateway.drivers.base import Driver
     from gateway.wire.state import State
 
@@ -47,7 +48,7 @@ class BoardHub:
         settings: "Config",
         folder: str,
         facts: "Callable[[int], dict[str, int]]",
-        acted: "Callable[[State, bytes], None]",
+        acted: "Callable[[State, Signer], None]",
         open_uart: "Callable[[int], Callable[..., Port]]",
     ) -> None:
         self.clock = Clock(Zone(settings.zone))
@@ -87,7 +88,7 @@ class BoardHub:
             identities=[identity(entry, outbox) for entry in self._config.devices],
             facts=self._numbers,
             software=SOFTWARE,
-            acted=lambda state: self._acted(state, self.hub.sealer.signer.kid),
+            acted=lambda state: self._acted(state, self.hub.sealer.signer),
         )
 
     def _radio(self, folder: str) -> Radio:
@@ -130,6 +131,30 @@ class BoardHub:
 
             works.append(keep_time(self.clock, self._config.ntp))
         return works
+
+    def updates(self, hardware: str) -> "list[Coroutine[object, object, None]]":
+        """Asks for newer releases where the settings say who has them; it starts the board again for one."""
+        if not self._config.updates:
+            return []
+        from machine import reset
+
+        from firmware.update_poll import run
+
+        return [run(self._update_source, hardware, self._is_quiet, reset)]
+
+    def _update_source(self) -> "HttpSource":
+        """As config.py says: host:port/path/, over TLS with the certificates of the uplink."""
+        from firmware.files import read
+        from firmware.update_http import HttpSource, context
+
+        place, _, path = self._config.updates.partition("/")
+        host, _, port = place.partition(":")
+        authority, certificate, key = [read(name) or b"" for name in self.uplink.settings.files]
+        return HttpSource(host, int(port), "/" + path, context(authority, certificate, key))
+
+    def _is_quiet(self) -> bool:
+        """Nobody measures, and nothing waits to be sealed."""
+        return not self.hub.visits.busy and self.outbox.counts()["captured"] == 0
 
     def open_pairing(self) -> None:
         """A person pressed the button: a device that asks may pair."""

@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.hub.given import Signer
+
 
 class Past:
     """sequence: of the release that runs, 0 without one. failed: of the one that was given up last, or 0.
@@ -16,11 +18,14 @@ class Past:
     """
 
     def __init__(self) -> None:
+        import machine
+
         from firmware import crash, slots
 
         running = slots.of_board()
         self.sequence, self.failed, self.on_trial = running.sequence, running.state.failed, running.on_trial
         crashes = crash.Crashes("")
+        crashes.started(machine.reset_cause() == machine.WDT_RESET, self.sequence)
         self._crashes = crashes if crashes.count else None
         del crash, slots, running, crashes
         forget(*_LOADED)
@@ -40,14 +45,14 @@ class Past:
         if self._crashes is not None and self._crashes.accepted(accepts):
             self._crashes = None
 
-    def confirm(self) -> None:
-        """The release on trial works."""
-        from firmware import slots
+    def confirm(self, signer: "Signer") -> bool:
+        """The bridge answered a release on trial: it stays if it passes its own test too. Whether it does."""
+        from firmware import slots, update_poll
 
-        slots.of_board().confirm()
-        self.on_trial = False
-        del slots
-        forget(*_LOADED)
+        self.on_trial = not slots.confirm(slots.of_board(), update_poll.self_test(signer), True)
+        del slots, update_poll
+        forget("firmware.update_poll", *_LOADED)
+        return not self.on_trial
 
     def note(self, error: BaseException) -> None:
         """An exception that nobody handled ends this run."""
@@ -59,4 +64,4 @@ class Past:
         """A task stands still, so the watchdog ends this run."""
         from firmware import crash
 
-        crash.Crashes("").note_word(task, self.sequence)
+        crash.Crashes("").starved(task, self.sequence)

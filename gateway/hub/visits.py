@@ -55,6 +55,11 @@ class Visits:
         self._seal_now = seal_now
         self._open: dict[bytes, OpenVisit] = {}
 
+    @property
+    def busy(self) -> bool:
+        """A device is here."""
+        return bool(self._open)
+
     def opened(self, visit: Visit) -> None:
         now = self._clock.now()
         self._open[visit.number] = current = OpenVisit(visit.driver(), visit.device.identity, now.mono_ms)

@@ -36,6 +36,7 @@ def test_a_good_one():
     assert (cuff.address, cuff.bond, cuff.users) == ("F0:5A:01:02:03:04", True, ((1, 1234), (2, 9)))
     assert (oximeter.uart, oximeter.address, oximeter.bond) == (1, "", False)
     assert made.zone == config.ZONE and made.first_delay_s == 60
+    assert made.updates == ""
 
 
 def test_what_is_wrong_is_named():
@@ -47,6 +48,17 @@ def test_what_is_wrong_is_named():
     refused({"state_key": "0f" * 31}, "state_key")
     refused({"state_key": "zz" * 32}, "state_key")
     refused({"colour": "red"}, "colour")
+    for place in (
+        "releases.example",
+        "releases.example/x/",
+        "a:b/",
+        ":443/",
+        "a:443",
+        "a:443/x",
+        "a:70000/",
+        5,
+    ):
+        refused({"updates": place}, "updates")
     refused({"ntp": [1]}, "ntp")
     for device, key in (
         (1, "devices"),
