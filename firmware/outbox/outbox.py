@@ -7,7 +7,6 @@ the bridge holds is told by its newest state alone. One outbox is one folder, us
 
 import gc
 import time
-from binascii import crc32
 
 from firmware.outbox.captures import Captures
 from firmware.outbox.envelope import Envelope
@@ -18,7 +17,7 @@ from firmware.outbox.keys import Key, amount, head_of
 from firmware.outbox.kids import Kids
 from firmware.outbox.known import EVIDENCE, STAGES, Known
 from firmware.outbox.opening import load
-from firmware.outbox.space import erase, free_batch, sweep
+from firmware.outbox.space import erase, expect_again, free_batch, sweep
 from firmware.outbox.state import apply_state
 from firmware.outbox.streamed import Stored
 from gateway.hub.errors import OutboxError
@@ -57,8 +56,6 @@ class Outbox:
         self._ticks = monotonic_ms or _ticks
         self._told: int | None = None
         self._told_at = 0
-        # CRCs of measurements of which nothing is here that a state says to forget.
-        self.forgotten: set[int] = set()
         self.files = Files(folder, limit_bytes)
         self.facts = Facts(self.files)
         self.kids = Kids(self.files)
@@ -195,13 +192,12 @@ class Outbox:
 
     def _put(self, envelope: Envelope, data: bytes, before: list[Key]) -> None:
         """The commit, and what follows from it."""
+        expect_again(self, [part[2] for part in envelope.parts])
         gc.collect()  # so that memory does not run out between the two
         self._with_room(lambda: self.envelopes.add(envelope, data, before))
         self.captures.sealed(envelope.rows)
         for number, _, key in envelope.entries():
             self.known.note(number, key)
-        for _, _, key in envelope.parts:
-            self.forgotten.discard(crc32(key))
         self.note_top()
 
     def note_top(self) -> None:

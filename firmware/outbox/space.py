@@ -1,7 +1,5 @@
 """What leaves the outbox: accepted envelopes when space is short, and what a citizen has erased."""
 
-from binascii import crc32
-
 from firmware.outbox.envelope import ERASED
 from firmware.outbox.known import STAGES
 from gateway.hub.stored import PARTIAL, WHOLE, common, holds, join
@@ -15,7 +13,9 @@ if TYPE_CHECKING:
     from gateway.hub.given import Ranges
 
 _WHOLE = STAGES.index(WHOLE, 1)
-_REMEMBERED = 128
+# Setting: the first bytes of each measurement that was erased, so that it is not looked for at every state.
+_FORGOTTEN = ".forgotten"
+_MARK, _REMEMBERED = 8, 64
 
 
 def free_batch(outbox: "Outbox") -> int:
@@ -101,7 +101,8 @@ def sweep(outbox: "Outbox") -> None:
 
 def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
     """Salt, item and parts of these measurements; null stays in the message. Nothing is added to them."""
-    new = [key for key in measurements if crc32(key) not in outbox.forgotten]
+    done = _marks(outbox.facts.get(_FORGOTTEN))
+    new = [key for key in measurements if key[:_MARK] not in done]
     if not new:
         return
     files: list[int] = []
@@ -120,9 +121,19 @@ def erase(outbox: "Outbox", measurements: list[bytes]) -> None:
         outbox.envelopes.close_file(file, outbox.facts.in_order())
         outbox.note_top()
         outbox.envelopes.rewrite(file, _without(outbox, new))
-    if len(outbox.forgotten) > _REMEMBERED:
-        outbox.forgotten.clear()
-    outbox.forgotten.update([crc32(key) for key in new])
+    outbox.facts.set(_FORGOTTEN, b"".join(done + [key[:_MARK] for key in new])[-_MARK * _REMEMBERED :])
+
+
+def expect_again(outbox: "Outbox", measurements: list[bytes]) -> None:
+    """Something of these is sealed: should a state say to forget one of them, it is looked for again."""
+    done = _marks(outbox.facts.get(_FORGOTTEN))
+    left = [mark for mark in done if not any([key.startswith(mark) for key in measurements])]
+    if len(left) < len(done):
+        outbox.facts.set(_FORGOTTEN, b"".join(left))
+
+
+def _marks(data: bytes | None) -> list[bytes]:
+    return [data[at : at + _MARK] for at in range(0, len(data), _MARK)] if data else []
 
 
 def _mark(outbox: "Outbox", place: "Place", measurements: list[bytes]) -> bool:

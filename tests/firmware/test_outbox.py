@@ -284,6 +284,7 @@ def test_what_was_partial_and_erased_gets_no_addition(hub):
 def test_evidence_is_erased_with_its_measurement_also_when_it_comes_after_the_wish(hub):
     hub.outbox.apply(hub.state(0, forget=[measurement(7)]), set())
     hub.seal(keys=[], parts=[bytes(500)], evidence_of=measurement(7))
+    hub.open()
     hub.outbox.apply(hub.state(0, forget=[measurement(7)]), set())
     (message,) = hub.outbox.to_send(8, set())
     assert open_message(whole(message.raw))[1] == [None]
