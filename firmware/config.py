@@ -6,8 +6,8 @@
  "zone": "CET-1CEST,M3.5.0,M10.5.0/3", "ntp": ["pool.ntp.org"], "first_delay_s": 60,
  "longest_delay_s": 600, "updates": "releases.example:443/esp32/"}
 
-The first five are needed. zone: the home's, as POSIX writes it, for the clocks of devices. updates: the folder
-of releases on a web server (docs/updates.md); without it this hub stays as it is.
+The first five are needed. zone: the home's, as POSIX writes it, for the clocks of devices. updates: where
+releases are on a web server (docs/updates.md); without it this hub stays as it is.
 """
 
 import json

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from firmware.serial_port import SerialPort
     from firmware.update_http import HttpSource
     from gateway.drivers.base import Driver
+    from gateway.hub import given
     from gateway.wire.state import State
 
 
@@ -48,7 +49,7 @@ class BoardHub:
         settings: "Config",
         folder: str,
         facts: "Callable[[int], dict[str, int]]",
-        acted: "Callable[[State, Signer], None]",
+        acted: "Callable[[State, given.Signer], None]",
         open_uart: "Callable[[int], Callable[..., Port]]",
     ) -> None:
         self.clock = Clock(Zone(settings.zone))
