@@ -3,7 +3,7 @@
 """SHA-512 (FIPS 180-4) as machine code: MicroPython's hashlib ends at SHA-256.
 
 A 64-bit word is two of 32 bits, high and low: viper has no wider ones on an ESP32. On a PC these lie in
-registers of 64 bits, hence each sum and each shift to the left is cut to 32 bits.
+registers of 64 bits, hence what is shifted to the right later is cut to 32 bits.
 """
 
 from array import array
@@ -106,7 +106,7 @@ def _block(s: ptr32, k: ptr8, data: ptr8, at: int):  # noqa: ANN202, PLR0915 (no
     for t in range(80):
         # T1 = h + S1(e) + Ch(e, f, g) + K + W; low words are summed in halves of 16 bits, for the carry
         i = 16 + ((t & 15) << 1)
-        wh = uint(s[i]) & m
+        wh = uint(s[i])
         wl = uint(s[i + 1]) & m
         o = t << 3
         x = (eh << 18 ^ el >> 14 ^ eh << 14 ^ el >> 18 ^ el << 23 ^ eh >> 9) & m
@@ -119,7 +119,7 @@ def _block(s: ptr32, k: ptr8, data: ptr8, at: int):  # noqa: ANN202, PLR0915 (no
         x = el << 18 ^ eh >> 14 ^ el << 14 ^ eh >> 18 ^ eh << 23 ^ el >> 9
         y = gh ^ (eh & (fh ^ gh))
         n = uint(k[o] << 24 | k[o + 1] << 16 | k[o + 2] << 8 | k[o + 3])
-        th = (hh + (x & m) + y + n + wh + (z >> 16)) & m
+        th = (hh + x + y + n + wh + (z >> 16)) & m
         hh = gh
         hl = gl
         gh = fh
@@ -145,25 +145,25 @@ def _block(s: ptr32, k: ptr8, data: ptr8, at: int):  # noqa: ANN202, PLR0915 (no
         bh = ah
         bl = al
         al = (z << 16 | n & 0xFFFF) & m
-        ah = (th + (x & m) + y + (z >> 16)) & m
+        ah = (th + x + y + (z >> 16)) & m
         # W of 16 rounds later = s1(W[t + 14]) + W[t + 9] + s0(W[t + 1]) + W[t]
         o = 16 + ((t + 14 & 15) << 1)
         xh = uint(s[o]) & m
         xl = uint(s[o + 1]) & m
         o = 16 + ((t + 9 & 15) << 1)
-        yh = uint(s[o]) & m
+        yh = uint(s[o])
         yl = uint(s[o + 1]) & m
         x = (xh << 13 ^ xl >> 19 ^ xl << 3 ^ xh >> 29 ^ xh << 26 ^ xl >> 6) & m
-        xh = (xl << 13 ^ xh >> 19 ^ xh << 3 ^ xl >> 29 ^ xh >> 6) & m
+        xh = xl << 13 ^ xh >> 19 ^ xh << 3 ^ xl >> 29 ^ xh >> 6
         o = 16 + ((t + 1 & 15) << 1)
         zh = uint(s[o]) & m
         xl = uint(s[o + 1]) & m
         y = (zh << 31 ^ xl >> 1 ^ zh << 24 ^ xl >> 8 ^ zh << 25 ^ xl >> 7) & m
-        zh = (xl << 31 ^ zh >> 1 ^ xl << 24 ^ zh >> 8 ^ zh >> 7) & m
+        zh = xl << 31 ^ zh >> 1 ^ xl << 24 ^ zh >> 8 ^ zh >> 7
         n = (wl & 0xFFFF) + (x & 0xFFFF) + (y & 0xFFFF) + (yl & 0xFFFF)
         z = (wl >> 16) + (x >> 16) + (y >> 16) + (yl >> 16) + (n >> 16)
-        s[i] = int((wh + xh + yh + zh + (z >> 16)) & m)
-        s[i + 1] = int((z << 16 | n & 0xFFFF) & m)
+        s[i] = int(wh + xh + yh + zh + (z >> 16))
+        s[i + 1] = int(z << 16 | n & 0xFFFF)
     s[16] = int(ah)
     s[17] = int(al)
     s[18] = int(bh)
@@ -185,5 +185,5 @@ def _block(s: ptr32, k: ptr8, data: ptr8, at: int):  # noqa: ANN202, PLR0915 (no
         y = uint(s[i + 17]) & m
         n = (x & 0xFFFF) + (y & 0xFFFF)
         z = (x >> 16) + (y >> 16) + (n >> 16)
-        s[i + 1] = int((z << 16 | n & 0xFFFF) & m)
-        s[i] = int((uint(s[i]) + uint(s[i + 16]) + (z >> 16)) & m)
+        s[i + 1] = int(z << 16 | n & 0xFFFF)
+        s[i] = int(uint(s[i]) + uint(s[i + 16]) + (z >> 16))
