@@ -99,10 +99,10 @@ class Appliance:
         if press == RESET:
             log.warning("reset-asked")
             self._reset()
-        elif press == LONG:
-            self._setup_wanted.set()
         elif self._setup is not None:
             self._setup.pressed()
+        elif press == LONG:
+            self._setup_wanted.set()
         elif self._hub is not None:
             self._hub.open_pairing()
 

@@ -118,7 +118,7 @@ class Line:
             stack.scanning = False
             if not await self.until(lambda: self.conn >= 0, self._limits.connect_ms + 1000):
                 self._give_up()
-                raise RadioError("connect-failed", "no-answer")
+                raise RadioError("connect-failed", "no answer")
         except OSError as error:
             raise RadioError("connect-failed", "errno %d" % error.args[0])
         finally:

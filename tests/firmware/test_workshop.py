@@ -71,7 +71,14 @@ def test_the_partition_table_is_as_the_bootloader_reads_it():
     assert len(raw) == 0xC00
     rows = [struct.unpack_from("<HBBII16sI", raw, 32 * index) for index in range(len(parts))]
     assert all(row[0] == 0x50AA for row in rows)
-    assert [row[5].rstrip(b"\0") for row in rows] == [b"nvs", b"phy_init", b"factory", b"romfs", b"vfs", b"data"]
+    assert [row[5].rstrip(b"\0") for row in rows] == [
+        b"nvs",
+        b"phy_init",
+        b"factory",
+        b"romfs",
+        b"vfs",
+        b"data",
+    ]
     at = 32 * len(parts)
     assert raw[at : at + 16] == b"\xeb\xeb" + b"\xff" * 14
     assert raw[at + 16 : at + 32] == hashlib.md5(raw[:at]).digest()
