@@ -1,7 +1,8 @@
 """The firmware's radio with a listener that only says what it hears. Words: a file of JSON with the facts.
 
 devices: [[address, driver, bond, identity]]. pairing: may they pair? work_ms: as Hears. limits: other than
-usual. bonds: the file. wall_ms: what the clock says, or null. After a line on standard input it ends.
+usual. bonds: the file. wall_ms: what the clock says, or null. Lines on standard input: "state", "lend" (the
+radio is somebody else's for a moment), anything else ends it.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import gc
 import json
 import sys
 
+import bluetooth
 from radio_listener import Hears, say
 
 from firmware.clock import Clock
@@ -47,15 +49,24 @@ async def main():
                 for one in radio.devices
             ]
             say("state", radio.numbers(), problems, gc.mem_alloc(), radio.problem)
+        elif word == b"lend":
+            await ended(task)
+            bluetooth.BLE().irq(None)
+            task = asyncio.create_task(radio.run())
         else:
             break
+    await ended(task)
+    say("ended", radio.numbers())
+
+
+async def ended(task):
     assert not task.done(), "run must never end by itself"
     task.cancel()
     try:
         await task
     except asyncio.CancelledError:
         pass
-    say("ended", radio.numbers())
+    assert not bluetooth.BLE().active()
 
 
 asyncio.run(main())
