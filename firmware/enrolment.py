@@ -22,6 +22,7 @@ class EnrolmentError(MeethubError):
 
 def request(folder: str, hub: str) -> dict[str, str]:
     """What the bridge needs; the keys are made here on first use and never leave. SignerError."""
+    _wake_the_noise()
     keys = folder + "/" + KEYS
     signer = Signer.open(keys)
     return {
@@ -29,6 +30,13 @@ def request(folder: str, hub: str) -> dict[str, str]:
         "public_key": signer.public_key.hex(),
         "certificate_request": certificate_request(keys, hub).decode(),
     }
+
+
+def _wake_the_noise() -> None:
+    """The chip's random numbers are true ones while its radio is on (ESP32 reference manual, "RNG")."""
+    import network
+
+    network.WLAN(network.STA_IF).active(True)
 
 
 def install(folder: str, answer: str, settings: str) -> None:

@@ -64,7 +64,7 @@ def test_a_board_whose_power_fails_again_and_again_loses_and_doubles_nothing(cha
     """What its radio had confirmed and the hub had not stored yet is counted apart, as on a Pi."""
     seed = random.randrange(1 << 32)
     chance, cut = random.Random(seed), []
-    for _ in range(3 * DOSE):
+    for _ in range(2 * DOSE):
         before = confirmed(chain, hub.street)
         # At no particular moment: a device talks to the hub all the time.
         wait_until(lambda: False, chance.uniform(0.2, 3))
