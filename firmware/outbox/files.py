@@ -48,23 +48,29 @@ class Files:
         self._left: dict[str, BinaryIO] = {}
         self._free = self._since = 0
         try:
-            self.names = self._open()
-            self.used = sum([_blocks(self.size(name)) for name in self.names])
+            self._open()
+            found = self._found()
+            self.names = [name for name, _ in found]
+            self.used = sum([_blocks(size) for _, size in found])
             self._ask()
         except OSError as error:
             raise _failed(error) from None
 
-    def _open(self) -> list[str]:
+    def _open(self) -> None:
+        """The folder is there, and nothing half-written is in it."""
         at = self.folder.find("/", 1)
         while at > 0:
             self._make(self.folder[:at])
             at = self.folder.find("/", at + 1)
         self._make(self.folder)
-        names = os.listdir(self.folder)
-        if _NEW in names:
+        if self.is_there(_NEW):
             os.remove(self.path(_NEW))
-            names.remove(_NEW)
-        return names
+
+    def _found(self) -> list[tuple[str, int]]:
+        """Names and sizes, on a board by one look at the folder."""
+        if hasattr(os, "ilistdir"):
+            return [(row[0], row[3]) for row in os.ilistdir(self.folder)]
+        return [(name, self.size(name)) for name in os.listdir(self.folder)]
 
     def _make(self, folder: str) -> None:
         try:

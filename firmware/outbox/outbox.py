@@ -22,7 +22,7 @@ from firmware.outbox.state import apply_state
 from firmware.outbox.streamed import Stored
 from gateway.hub.errors import OutboxError
 from gateway.hub.events import log
-from gateway.hub.stored import PARTIAL, WHOLE, Captured, Effect, Head, Message, common, join, subtract
+from gateway.hub.stored import PARTIAL, WHOLE, Captured, Effect, Head, Message, common, holds, join, subtract
 from gateway.wire.envelope import MAX_ITEMS, MAX_MESSAGE, digest, message
 from gateway.wire.measurement import Capture
 from gateway.wire.state import AFTER_TIME, NEVER
@@ -31,6 +31,7 @@ from gateway.wire.state import AFTER_TIME, NEVER
 FREE_ABOVE = 0.85
 NAMED_AT_ONCE = 1000
 _DAMAGED = ".captures-damaged"
+_MOST_GONE = 32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -291,6 +292,11 @@ class Outbox:
     def mark_gone(self, key: Key, sequence: int, parts: list[tuple[int, str]]) -> None:
         changed = key.copy()
         changed.gone = sorted(key.gone + [(sequence, index, why, False) for index, why in parts])
+        if (
+            len(changed.gone) > _MOST_GONE
+        ):  # what the bridge holds is noticed again when it is to be sent again
+            waiting = key.unaccepted()
+            changed.gone = [part for part in changed.gone if holds(waiting, part[0])]
         self.facts.keep([changed])
 
     def _lose(self, number: int, sequence: int) -> None:

@@ -3,7 +3,7 @@
     esp32.use(flash, (("nvs", 0, 2), ("romfs", 2, 128), ("vfs", 130, 16), ("data", 146, 110)))
 
 Labels, first blocks and numbers of blocks. `install_vfs()` puts `rom_ioctl` into the module `vfs`, which the
-unix port lacks: reading only; on a chip it is an object with a buffer (`memoryview` of it is the mapped flash).
+unix port lacks: reading only; on a chip it gives an object with a buffer (its `memoryview` is the flash).
 """
 
 import errno

@@ -275,6 +275,18 @@ def test_an_erased_measurement_leaves_null_in_the_message_and_no_byte_in_a_file(
     assert hub.open().unreported_parts() == []
 
 
+def test_many_erasures_take_little_memory_and_are_told_once_the_bridge_lost_them(hub):
+    for n in range(80):
+        hub.seal(keys=[measurement(n)])
+    hub.outbox.apply(hub.state(80), set())
+    for start in (0, 40):
+        hub.outbox.apply(hub.state(80, forget=[measurement(n) for n in range(start, start + 40)]), set())
+    assert len(hub.outbox.facts.in_order()[0].gone) <= 32
+    hub.open().apply(hub.state(0), set())
+    assert all(open_message(whole(message.raw))[1] == [None] for message in hub.outbox.to_send(100, set()))
+    assert len(hub.outbox.unreported_parts()) == 80
+
+
 def test_what_was_partial_and_erased_gets_no_addition(hub):
     hub.seal(keys=[measurement(1)], stages=[PARTIAL])
     hub.outbox.apply(hub.state(0, forget=[measurement(1)]), set())
