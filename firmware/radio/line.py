@@ -54,12 +54,15 @@ class Line:
 
     def value(self, handle: int, data: "memoryview") -> None:
         """Kept whatever it is of: a bonded device may tell before its characteristics are found out."""
-        self._waiting += len(data) + _OVERHEAD
-        if self._waiting > self._limits.room:
+        size, room = self._waiting + len(data) + _OVERHEAD, self._limits.room
+        try:
+            if size > room:
+                raise MemoryError
+            self.values.append((handle, bytes(data)))
+            self._waiting = size
+        except MemoryError:
             self.lost += 1
-            return
-        self.values.append((handle, bytes(data)))
-        if not self.full and self._waiting > self._limits.room * 3 // 4:
+        if not self.full and (self.lost or size > room * 3 // 4):
             self.full = True
             self._stack.ble.gap_disconnect(self.conn)
 
@@ -117,7 +120,7 @@ class Line:
             stack.ble.gap_connect(device.addr_type, device.key, self._limits.connect_ms)
             stack.scanning = False
             if not await self.until(lambda: self.conn >= 0, self._limits.connect_ms + 1000):
-                self._give_up()
+                await self._give_up()
                 raise RadioError("connect-failed", "no answer")
         except OSError as error:
             raise RadioError("connect-failed", "errno %d" % error.args[0])
@@ -129,12 +132,14 @@ class Line:
             await self.close()  # at once: NimBLE discovers of one connection at a time
             raise error if error.code == "bond-lost" else RadioError("connect-failed", error.code)
 
-    def _give_up(self) -> None:
+    async def _give_up(self) -> None:
+        """Until then the radio cannot scan."""
         if not self.gone:
             try:
                 self._stack.ble.gap_connect(None)
             except OSError:
-                pass  # it came about, or failed, just now
+                return  # it came about, or failed, just now
+            await self.until(lambda: self.gone, 1000)
 
     async def _prepare(self) -> None:
         ble = self._stack.ble

@@ -8,9 +8,8 @@ after that the radio is switched off and on, ever more rarely (the reasons: gate
 
 import asyncio
 
-from firmware.radio.base import BluetoothDevice, Limits, RadioError
+from firmware.radio.base import BluetoothDevice, Limits, RadioError, const
 from firmware.radio.bonds import Bonds
-from firmware.radio.broadcast import Broadcast
 from firmware.radio.conduct import RadioVisit
 from firmware.radio.line import Line
 from firmware.radio.stack import Stack
@@ -19,10 +18,12 @@ from gateway.hub.visit import Listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from firmware.radio.broadcast import Broadcast
     from firmware.radio.given import HubClock, MayVisit, PairingOpen
 
 _BOND_CODES = ("bond-lost", "bond-elsewhere", "pairing-needed")
 _NEAR, _TIMES = -80, 3  # dBm; visits
+_REFUSALS = const(4)
 
 
 class Radio:
@@ -65,6 +66,8 @@ class Radio:
         self.devices.append(device)
         self._stack.wanted[device.key] = device
         if device.driver.adverts:
+            from firmware.radio.broadcast import Broadcast
+
             self._broadcasts[device.address] = Broadcast(device, self._listener, self.limits)
 
     def remove(self, address: str) -> None:
@@ -129,7 +132,7 @@ class Radio:
 
     async def _listen(self) -> None:
         """Until the radio should be switched off and on. OSError when it takes no orders."""
-        stack, since = self._stack, self._now()
+        stack, since, refused = self._stack, self._now(), 0
         self.problem = "radio-silent" if self._attempts > 1 else ""
         while True:
             now = self._now()
@@ -142,7 +145,13 @@ class Radio:
                 if self._doubt():
                     return
             if not stack.scanning and not self._connecting.locked():
-                stack.scan(self.limits)
+                try:
+                    stack.scan(self.limits)
+                    refused = 0
+                except OSError:
+                    refused += 1  # it may still be busy with what was given up
+                    if refused > _REFUSALS:
+                        raise
             self._go_round(now)
             stack.news.clear()
             try:

@@ -67,9 +67,9 @@ class Stack:
 
     def switch_off(self) -> None:
         self.scanning = False
-        self.ble.active(False)
         for line in list(self.lines.values()):
             self._gone(line)
+        self.ble.active(False)
 
     def scan(self, limits: Limits) -> None:
         """Listens until something is connected to, or `scan_stop`. OSError when the radio refuses."""
