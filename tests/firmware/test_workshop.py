@@ -105,22 +105,22 @@ def test_what_does_not_compile_is_named(tmp_path, monkeypatch):
         build.build("xtensawin", tmp_path / "out", [Path("wrong.py")])
 
 
-def flashing(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "firmware.workshop", "flash", "--json", *words]
+def flashing(keys: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "firmware.workshop", "flash", "--json", "--keys", str(keys), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=build.ROOT, timeout=100)
 
 
-def test_a_port_that_is_not_there_is_told_with_what_to_look_at():
-    done = flashing("--port", "/dev/ttyNOBODY", "--board", "esp32_devkit")
+def test_a_port_that_is_not_there_is_told_with_what_to_look_at(tmp_path):
+    done = flashing(tmp_path, "--port", "/dev/ttyNOBODY", "--board", "esp32_devkit")
     assert done.returncode == 1
     assert "charge only" in json.loads(done.stdout)["error"]
 
 
-def test_a_board_that_does_not_answer_is_told_with_the_keys_to_press():
+def test_a_board_that_does_not_answer_is_told_with_the_keys_to_press(tmp_path):
     master, slave = os.openpty()
     tty.setraw(slave)
     try:
-        done = flashing("--port", os.ttyname(slave), "--board", "esp32_s3_devkitc")
+        done = flashing(tmp_path, "--port", os.ttyname(slave), "--board", "esp32_s3_devkitc")
     finally:
         os.close(slave)
         os.close(master)
@@ -128,8 +128,8 @@ def test_a_board_that_does_not_answer_is_told_with_the_keys_to_press():
     assert "Hold BOOT" in json.loads(done.stdout)["error"]
 
 
-def test_a_missing_image_is_told_with_where_it_comes_from():
-    done = flashing("--port", "/dev/ttyUSB0", "--image", "/nowhere/esp32.bin")
+def test_a_missing_image_is_told_with_where_it_comes_from(tmp_path):
+    done = flashing(tmp_path, "--port", "/dev/ttyUSB0", "--image", "/nowhere/esp32.bin")
     assert done.returncode == 1
     assert "micropython.org/download/ESP32_GENERIC_S3" in json.loads(done.stdout)["error"]
 
