@@ -87,10 +87,16 @@ def verify(public_key: bytes, signature: bytes, data: bytes) -> bool:
 # The commands; each returns what it says, as a dict.
 
 
+def new_keys(folder: Path) -> list[Ed25519PrivateKey]:
+    """A root and a release key in this folder, and the file of both for a board. OSError over keys there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = [_new_key(folder / name) for name in (ROOT_KEY, RELEASE_KEY)]
+    (folder / PINNED).write_bytes(b"".join(public(key) for key in made))
+    return made
+
+
 def make_keys(args: argparse.Namespace) -> dict[str, object]:
-    args.folder.mkdir(parents=True, exist_ok=True)
-    made = [_new_key(args.folder / name) for name in (ROOT_KEY, RELEASE_KEY)]
-    (args.folder / PINNED).write_bytes(b"".join(public(key) for key in made))
+    made = new_keys(args.folder)
     return {"folder": str(args.folder), "root": public(made[0]).hex(), "release": public(made[1]).hex()}
 
 

@@ -27,7 +27,7 @@ class FirstRelease:
 def first_release(board: Board, keys: Path, folder: Path, sequence: int = 1) -> FirstRelease:
     """Compile for the board and sign with the release key in `keys`, both keys made there on first use."""
     if not (keys / release.RELEASE_KEY).exists():
-        release.main(["--json", "keys", str(keys)])
+        release.new_keys(keys)
     sizes = build.build(board.chip.architecture, folder, build.files())
     files = listing(folder)
     image = romfs(files)
