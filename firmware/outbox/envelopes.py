@@ -10,7 +10,7 @@ import struct
 
 from firmware.outbox.envelope import HEAD_SIZE, Envelope, envelope_from_body, pack_head
 from firmware.outbox.files import BLOCK
-from firmware.outbox.frames import copied, frame, frame_at, read, scan
+from firmware.outbox.frames import DAMAGED, copied, frame, frame_at, read, scan
 from firmware.outbox.segments import Segments
 
 # The kind of the envelope's frame names the words of squeeze.py: others need another kind.
@@ -55,17 +55,20 @@ class Envelopes:
         self, file: int, note_head: "Callable[[bytes], None]", note: "Callable[[Envelope], bool]"
     ) -> None:
         needed: list[int] = []
+        foreign = [False]  # another file under this name
 
         def seen(kind: int, body: bytes, start: int, middle: int, end: int) -> None:
             envelope = envelope_from_body(body) if kind == _ENVELOPE else None
-            self.whole = kind in (_BEGIN, _HEAD) or envelope is not None
+            if kind == _BEGIN and body[:4] != struct.pack("<I", file):
+                kind, foreign[0] = DAMAGED, True
+            self.whole = (kind in (_BEGIN, _HEAD) or envelope is not None) and not foreign[0]
             if envelope is not None:
                 note_head(envelope.head())
                 if note(envelope):
                     needed.append(envelope.sequence)
                 self._cover(file, envelope)
             elif self.whole:
-                for at in range(0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
+                for at in range(4 if kind == _BEGIN else 0, len(body) - HEAD_SIZE + 1, HEAD_SIZE):
                     note_head(body[at : at + HEAD_SIZE])
 
         self.whole = False
@@ -116,14 +119,11 @@ class Envelopes:
         segments = self._segments
         segments.check(size)
         if segments.is_full(size):
-            segments.begin(segments.last() + 1, [self._beginning(keys)] + parts)
+            segments.begin(segments.last() + 1, [_beginning(segments.last() + 1, keys)] + parts)
         else:
             segments.append(parts)
         self._cover(segments.last(), envelope)
         return segments.last()
-
-    def _beginning(self, keys: "list[Key]") -> bytes:
-        return frame(_BEGIN, b"".join([pack_head(key) for key in keys]))
 
     def find(self, number: int, sequence: int) -> "Place | None":
         """The envelope of this key (by its number) and sequence."""
@@ -193,6 +193,7 @@ class Envelopes:
 
     def _pieces(self, file: int, places: list[tuple[int, int, int]], change: "Change") -> "Iterator[bytes]":
         path = self._segments.path(file)
+        yield _beginning(file, [])
         for start, middle, end in places:
             envelope = envelope_from_body(frame_at(path, start)[1])
             changed = envelope is not None and change((file, start, middle, end, envelope))
@@ -211,5 +212,10 @@ class Envelopes:
         """Where it is the last one, begin another; the number of the last file."""
         segments = self._segments
         if file == segments.last():
-            segments.begin(file + 1, [self._beginning(keys)])
+            segments.begin(file + 1, [_beginning(file + 1, keys)])
         return segments.last()
+
+
+def _beginning(file: int, keys: "list[Key]") -> bytes:
+    """What a file begins with: its number, and how far the keys had sealed before it."""
+    return frame(_BEGIN, struct.pack("<I", file) + b"".join([pack_head(key) for key in keys]))

@@ -137,7 +137,7 @@ def test_every_byte_of_the_facts_may_rot_without_a_loss(lived, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["facts", "kids", "e", "c", "k"])
-@pytest.mark.parametrize("how", ["gone", "empty", "garbage", "half", "folder"])
+@pytest.mark.parametrize("how", ["gone", "empty", "garbage", "half", "folder", "another"])
 def test_a_destroyed_file_is_no_obstacle_and_no_sequence_is_used_again(lived, tmp_path, what, how):
     hub = spoilt(lived, tmp_path / "outbox")
     last = sorted(path for path in hub.folder.iterdir() if path.name.startswith(what))[-1:]
@@ -147,11 +147,9 @@ def test_a_destroyed_file_is_no_obstacle_and_no_sequence_is_used_again(lived, tm
         if how == "folder":
             path.mkdir()
         elif how != "gone":
-            path.write_bytes(
-                {"empty": b"", "garbage": random.Random(1).randbytes(9000), "half": data[: len(data) // 2]}[
-                    how
-                ]
-            )
+            others = [other for other in sorted(hub.folder.iterdir()) if other.name[0] != what[0]]
+            contents = {"another": others[0].read_bytes(), "empty": b"", "half": data[: len(data) // 2]}
+            path.write_bytes(contents.get(how) or random.Random(1).randbytes(9000 if how == "garbage" else 0))
     try:
         outbox = hub.open()
         head = outbox.head(KID)
