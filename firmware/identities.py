@@ -5,7 +5,7 @@ import os
 from firmware.outbox import Outbox
 
 # What the outbox leaves of the flash: for keys, bonds, settings, and littlefs to move things about.
-_BESIDE_BYTES = 128 * 1024
+_BESIDE_BYTES = 64 * 1024
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,17 +6,21 @@ the board starts again. What a workbench asks of a board stands in bench.py.
 """
 
 import asyncio
+import gc
 
 from firmware.modules import forget
 from firmware.watchdog import TIMEOUT_MS, Watchdog
 
 DATA = "/data"
+# Collecting often and little keeps the free memory in large pieces; else an import may find none that fits.
+_GARBAGE = 16384
 
 
 def main() -> None:
     """Until the board starts again."""
     from machine import WDT
 
+    gc.threshold(_GARBAGE)
     wdt = WDT(timeout=TIMEOUT_MS)
     _prepare(wdt.feed)
     from firmware.past import Past
