@@ -20,7 +20,7 @@ def main() -> None:
     """Until the board starts again."""
     from machine import WDT
 
-    gc.threshold(_GARBAGE)
+    gc.threshold(_GARBAGE)  # type: ignore[attr-defined]
     wdt = WDT(timeout=TIMEOUT_MS)
     _prepare(wdt.feed)
     from firmware.past import Past
