@@ -86,8 +86,9 @@ flash: $(READY) ## write a board: PORT=/dev/ttyUSB0 [BOARD=esp32_devkit] [IMAGE=
 	@[ -n "$(PORT)" ] || { echo "Which port? make flash PORT=/dev/ttyUSB0 (ls /dev/tty* shows them)"; exit 2; }
 	@$(WORKSHOP) flash --port $(PORT) --board $(BOARD) $(if $(IMAGE),--image $(IMAGE)) $(if $(BAUD),--baud $(BAUD))
 
-powercut: $(READY) ## the ESP32 hub's flash with its power cut at every program and erase (many minutes)
-	@MEETHUB_DOSE=$(DOSE) $(BIN)/python -m pytest tests/firmware -q -s -k "powercut or power_cut" --timeout 7200
+powercut: $(READY) ## the ESP32 hub's flash with its power cut at every program and erase (20 minutes; EVERY=10: less)
+	@MICROPYPATH=firmware/virtual:.:.frozen $(BIN)/micropython -X heapsize=64M tests/firmware/board/run_outbox_powercut.py $(EVERY)
+	@MICROPYPATH=firmware/virtual:.:.frozen MEETHUB_DOSE=20 $(BIN)/micropython -X heapsize=4M tests/firmware/board/run_update_powercut.py
 
 wycheproof: $(READY) ## FILE=…: the hub's Ed25519 verifier, on MicroPython, over a file in Wycheproof's form
 	@[ -n "$(FILE)" ] || { echo "Which file? make wycheproof FILE=ed25519_test.json"; exit 2; }
