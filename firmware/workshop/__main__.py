@@ -77,10 +77,10 @@ def _say(chosen: argparse.Namespace, words: str) -> None:
 
 def _build(chosen: argparse.Namespace) -> dict[str, dict[str, int]]:
     """Compile for each instruction set; sizes of files and of rooms."""
-    files, answer = build.files(), {}
+    answer = {}
     for number, architecture in enumerate(build.ARCHITECTURES, 1):
-        _say(chosen, f"[{number}/{len(build.ARCHITECTURES)}] {architecture}: compiling {len(files)} files")
-        sizes = build.build(architecture, BUILT / architecture, files)
+        _say(chosen, f"[{number}/{len(build.ARCHITECTURES)}] {architecture}: compiling")
+        sizes = build.release(architecture, BUILT / architecture)
         answer[architecture] = {str(path): size for path, size in sizes.items()}
         for path, size in sizes.items():
             _say(chosen, f"  {size:>7}  {path}")

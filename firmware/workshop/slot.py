@@ -28,7 +28,7 @@ def first_release(board: Board, keys: Path, folder: Path, sequence: int = 1) -> 
     """Compile for the board and sign with the release key in `keys`, both keys made there on first use."""
     if not (keys / release.RELEASE_KEY).exists():
         release.new_keys(keys)
-    sizes = build.build(board.chip.architecture, folder, build.files())
+    sizes = build.release(board.chip.architecture, folder)
     files = listing(folder)
     image = romfs(files)
     signing = release.signing_key(keys / release.RELEASE_KEY)
