@@ -22,7 +22,8 @@ from gateway.simulator.process import ChainError, Program, listening, wait_until
 
 HUB, HOUSE = "hub-0002", 2
 BOARD = boards.load("unix")
-HEAP = "512k"
+HEAP = "256k"
+BENCH_HEAP = "1M"  # what a workbench asks of it is no part of the hub
 RESTARTED = 3  # how the interpreter ends where a board would start again
 LOOK_S = 0.5
 QUIET_WITHIN_S = 30
@@ -188,7 +189,14 @@ class HubHere:
             str(self.chip),
             *words,
         ]
-        return ["/usr/bin/env", *wires, micropython, "-X", f"heapsize={HEAP}", *launcher]
+        return [
+            "/usr/bin/env",
+            *wires,
+            micropython,
+            "-X",
+            f"heapsize={HEAP if words[0] == 'run' else BENCH_HEAP}",
+            *launcher,
+        ]
 
     def _do(self, line: str) -> str:
         """A line on the board, as mpremote runs it; what it printed last."""

@@ -10,7 +10,7 @@ from firmware import boot
 from firmware.slots import BLOCK
 from firmware.update_manifest import MAX_FILES, Manifest
 
-SLOT_SIZE = 320 * 1024
+SLOT_SIZE = 256 * 1024
 
 
 class ImageError(Exception):

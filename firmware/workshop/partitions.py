@@ -37,7 +37,7 @@ class Partition:
 def layout(flash_bytes: int) -> tuple[Partition, ...]:
     """The partitions of a flash of that size: MicroPython, two slots for the hub's software, the rest data.
 
-    The rest is what readings wait in and keys are kept in: 1344 KiB of a 4 MiB flash, 5440 KiB of 8 MiB.
+    The rest is what readings wait in and keys are kept in: 1472 KiB of a 4 MiB flash, 5568 KiB of 8 MiB.
     """
     vfs_at = ROMFS_AT + 2 * SLOT_SIZE
     data_at = vfs_at + VFS_BYTES
