@@ -175,10 +175,10 @@ class BLE:
         rest, mine = b"", self._events
         while True:
             yield asyncio.core._io_queue.queue_read(mine)
-            came = mine.read(4096)
+            came = mine.read(512)
             while came:
                 rest = self._queued(rest + came)
-                came = mine.read(4096)
+                came = mine.read(512)
             if came == b"":
                 return
             while self._ring:

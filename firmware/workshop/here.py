@@ -22,7 +22,8 @@ from gateway.simulator.process import ChainError, Program, listening, wait_until
 
 HUB, HOUSE = "hub-0002", 2
 BOARD = boards.load("unix")
-HEAP = "256k"
+# Less is enough for a cuff alone (tests/e2e/test_firmware_memory.py); each further driver takes 10 to 20 KB.
+HEAP = "384k"
 BENCH_HEAP = "1M"  # what a workbench asks of it is no part of the hub
 RESTARTED = 3  # how the interpreter ends where a board would start again
 LOOK_S = 0.5
