@@ -167,7 +167,7 @@ def test_what_the_old_key_sealed_is_sent_all_the_same(village, anna):
     cuff.visit(hub)
     first = hub.kid
     hub.hub.sealer.seal(online=True)
-    hub.hub._give_key_up("bridge-ahead")
+    hub.hub.key.give_up("bridge-ahead")
     cuff.measure_some(5)
     cuff.visit(hub)
     hub.restart()

@@ -156,7 +156,7 @@ def test_a_key_that_the_restored_ledger_does_not_know(village, anna):
     hub = village.gateway()
     traffic(village, cuff, [hub], 3)
     copy = village.copy_ledger()
-    hub.hub._give_key_up("bridge-ahead")
+    hub.hub.key.give_up("bridge-ahead")
     traffic(village, cuff, [hub], 5)
     village.settle()
     assert len(village.rows(hub_keys)) == 2
