@@ -95,10 +95,22 @@ async def test_nobody_sets_the_clock_though_it_is_wrong(bench):
     assert abs((meter.clock() - meter.memory.now()).total_seconds()) < 1
 
 
+async def read_to_the_end(bench, meter):
+    """Returns when the hub has just read the oldest record, and so rests before it asks again."""
+    oldest = meter.memory.records[0].number
+
+    def read():
+        return len([row for row in meter.truth.of("confirmed") if row["number"] == oldest])
+
+    before = read()
+    await bench.until(lambda: read() > before)
+
+
 async def test_a_clock_that_a_person_sets_makes_nothing_new(bench):
     """As when summer time ends: all stored times move, and they are the same records."""
     meter = await on_cable(bench, 98, 133, 180)
     await reported(bench, meter)
+    await read_to_the_end(bench, meter)
     meter.move_clock(timedelta(hours=-1))
     await visited(bench, meter, 2)
     assert len(bench.readings) == 3
